@@ -1,0 +1,1 @@
+"""Encoders: a frozen video tower and its projector, one a file; groups of frames to tokens of LLM width."""

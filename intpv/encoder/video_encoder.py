@@ -1,0 +1,66 @@
+"""VideoEncoder: what every encoder offers. A tower reads groups of frames, a projector takes them to LLM width."""
+
+from abc import ABC, abstractmethod
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from intpv.encoder.tower_config import TowerConfig
+from intpv.errors import BadInput
+
+
+class VideoEncoder(nn.Module, ABC):
+    """Tower and projector; the caller freezes them. State dict: `tower.*`, `projector.0.*`, `projector.2.*`.
+
+    The two halves are separate because the tower's output is what a cache should hold: it is E channels wide, the
+    projector's D, and E is four times smaller on Video-LLaVA.
+    """
+
+    mixes_time: bool  # False: frames do not see each other, so every rearranger is a no-op
+    tower: nn.Module
+
+    def __init__(self, config: TowerConfig, llm_width: int, select_layer: int):
+        super().__init__()
+        self.config = config
+        self.depth = config.depth(select_layer)  # blocks whose output is used; later ones load but never run
+        self.projector = nn.Sequential(
+            nn.Linear(config.hidden_size, llm_width), nn.GELU(), nn.Linear(llm_width, llm_width)
+        )
+
+    @property
+    def group_length(self) -> int:
+        """N, frames per group the tower was trained on."""
+        return self.config.num_frames
+
+    @property
+    def image_size(self) -> int:
+        """Height and width of a frame, pixels."""
+        return self.config.image_size
+
+    @property
+    def tokens_per_frame(self) -> int:
+        """P, patches and the CLS token."""
+        return self.config.num_patches + 1
+
+    def forward(self, groups: Float[Tensor, "m N C H W"]) -> Float[Tensor, "m N P D"]:
+        """Normalised pixels to tokens of LLM width."""
+        return self.project(self.features(groups))
+
+    def features(self, groups: Float[Tensor, "m N C H W"]) -> Float[Tensor, "m N P E"]:
+        """The tower's output before the projector. Raises BadInput for frames of another size than the tower's."""
+        channels, height, width = groups.shape[-3:]
+        if (height, width) != (self.image_size, self.image_size):
+            raise BadInput(f"the tower takes {self.image_size}x{self.image_size} pixels, got {height}x{width}")
+        if channels != self.config.num_channels:
+            raise BadInput(f"the tower takes {self.config.num_channels} channels, got {channels}")
+        if not groups.is_floating_point():
+            raise BadInput(f"the tower takes normalised floating-point pixels, got {groups.dtype}")
+        return self.look(groups.to(next(self.tower.parameters()).dtype))
+
+    def project(self, features: Float[Tensor, "m N P E"]) -> Float[Tensor, "m N P D"]:
+        """The tower's output, fresh or from a cache of any float type, to LLM width."""
+        return self.projector(features.to(self.projector[0].weight.dtype))
+
+    @abstractmethod
+    def look(self, groups: Float[Tensor, "m N C H W"]) -> Float[Tensor, "m N P E"]:
+        """Run the tower on checked pixels of its own dtype."""
