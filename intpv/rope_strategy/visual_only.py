@@ -1,0 +1,32 @@
+"""Visual-only scaling: frames advance by 1/s a token, text by 1 as in training (visual window, arXiv 2409.20018)."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from intpv.layout import Layout
+from intpv.rope_strategy.strategy import RopeStrategy
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisualOnlyScaling(RopeStrategy):
+    """Only the video outgrows its window, so only the video is squeezed: the question stays where training had it.
+
+    The paper names the visual window and scales frequencies for it; smaller steps for visual tokens are also in
+    arXiv 2412.09616, which trains for them. The table inv_freq is unchanged.
+    """
+
+    def positions(self, layout: Layout, factor: float) -> Float[Tensor, "1 {layout.length}"]:
+        """The (1, S) positions: text tokens before + visual tokens before / s.
+
+        A token is followed at its own step, 1 after text and 1/s after a frame, so no position depends on what
+        comes next. Counted instead of summed up: no rounding error grows along the sequence.
+        """
+        is_visual = torch.tensor([span.is_frame for span in layout.spans], dtype=torch.bool)
+        lengths = torch.tensor([span.length for span in layout.spans], dtype=torch.long)
+        visual = is_visual.repeat_interleave(lengths).long()
+        visual_before = visual.cumsum(0) - visual
+        text_before = torch.arange(layout.length) - visual_before
+        return (text_before + visual_before.double() / factor).float()[None]

@@ -1,0 +1,64 @@
+"""YaRN: slow channels are interpolated, fast ones kept, a ramp between; and a temperature (arXiv 2309.00071)."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from intpv.errors import BadInput
+from intpv.rope_strategy.geometry import RopeGeometry, baseline_inv_freq
+from intpv.rope_strategy.strategy import RopeStrategy
+
+
+@dataclass(frozen=True, kw_only=True)
+class YarnScaling(RopeStrategy):
+    """As in transformers, whose ramp ends on whole channels. BadInput if the two betas would reverse the ramp."""
+
+    beta_fast: float | int = 32.0  # turns inside the trained length; channels that make more are kept
+    beta_slow: float | int = 1.0  # turns inside the trained length; channels that make fewer are interpolated
+    temperature: float | int | None = (
+        None  # multiplies cos and sin; None is 0.1 ln s + 1, 1.0 leaves the temperature out
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("beta_fast", "beta_slow", "temperature"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if not 0 < value < math.inf:
+                raise BadInput(f"rope_strategy.{name} must be above 0, got {value}")
+            object.__setattr__(self, name, float(value))  # YAML's 32 is an int
+        if self.beta_fast <= self.beta_slow:
+            raise BadInput(
+                f"rope_strategy.beta_fast must be above beta_slow, got {self.beta_fast} and {self.beta_slow}"
+            )
+
+    def attention_scale(self, factor: float) -> float:
+        """0.1 ln s + 1, or the given temperature; 1 at s = 1, where every strategy is the baseline."""
+        if factor == 1:
+            return 1.0
+        return 0.1 * math.log(factor) + 1.0 if self.temperature is None else self.temperature
+
+    def inv_freq(self, geometry: RopeGeometry, factor: float) -> Float[Tensor, "{geometry.head_dim//2}"]:
+        """(1 - ramp) b^(-2i/d) + ramp b^(-2i/d) / s in rad per token."""
+        # written as one product, so that s = 1 gives the table itself and not a sum of two rounded halves
+        slowed = 1 - self._ramp(geometry) * (1 - 1 / factor)
+        return (baseline_inv_freq(geometry).double() * slowed).float()
+
+    def _ramp(self, geometry: RopeGeometry) -> Float[Tensor, "{geometry.head_dim//2}"]:
+        """0 for the channels that are kept, 1 for those that are interpolated, float64."""
+        last = geometry.head_dim - 1  # not d/2 - 1: transformers' bound, and the original's
+        low = max(math.floor(_channel(geometry, self.beta_fast)), 0)
+        high = min(math.ceil(_channel(geometry, self.beta_slow)), last)
+        width = high - low if high != low else 0.001  # a step instead of a ramp
+        channels = torch.arange(geometry.head_dim // 2, dtype=torch.float64)
+        return ((channels - low) / width).clamp(0, 1)
+
+
+def _channel(geometry: RopeGeometry, turns: float) -> float:
+    """The (fractional) index i of the channel that makes `turns` turns inside the trained length."""
+    angle_per_token = 2 * math.pi * turns / geometry.trained_length
+    return -geometry.head_dim * math.log(angle_per_token) / (2 * math.log(geometry.base))

@@ -1,0 +1,28 @@
+"""Every YAML of the group is one strategy with all its fields at their defaults, in the file of its own name."""
+
+from dataclasses import fields
+
+from omegaconf import OmegaConf
+
+from intpv.rope_strategy.strategy import RopeStrategy
+
+
+def test_every_option_instantiates(strategy):
+    assert isinstance(strategy, RopeStrategy)
+
+
+def test_target_is_the_file_of_the_same_name(yaml):
+    assert OmegaConf.load(yaml)._target_.startswith(f"intpv.rope_strategy.{yaml.stem}.")
+
+
+def test_every_field_can_be_overridden_and_starts_at_its_default(yaml, strategy):
+    options = OmegaConf.to_container(OmegaConf.load(yaml))
+    del options["_target_"]
+    assert options == {field.name: field.default for field in fields(strategy)}
+
+
+def test_head_says_what_it_is_and_how_to_run_it(yaml):
+    what, command, target = yaml.read_text().splitlines()[:3]
+    assert what.startswith("# ")
+    assert command.startswith(f"# python -m experiments.evaluate rope_strategy={yaml.stem} ")
+    assert target.startswith("_target_:")
