@@ -1,0 +1,1 @@
+"""Attention of a video's questions to their shared prefix and to their own keys."""

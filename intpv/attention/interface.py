@@ -1,0 +1,96 @@
+"""The one place that registers with transformers: as "intpv" a text model attends to a prefix that it never holds.
+
+    with use(text_model), attending_to(packed):
+        text_model(..., position_ids=..., attention_mask=own_keys_4d, past_key_values=QuestionCache())
+
+Without an active prefix "intpv" is transformers' own "sdpa", to the bit.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+from transformers import AttentionInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+from intpv.attention.prefix import PrefixLayer, attend, merge, prefix_attention
+
+NAME = "intpv"
+
+
+@runtime_checkable
+class Prefix(Protocol):
+    """A packed prefix, as far as attention is concerned."""
+
+    layers: Sequence[PrefixLayer]
+
+
+# a context variable: transformers calls the attention function itself, with no room for an argument of ours
+_active: ContextVar[Prefix | None] = ContextVar("prefix", default=None)
+
+
+@contextmanager
+def attending_to(packed: Prefix) -> Iterator[None]:
+    """Inside, every row of a model in `use` sees all of `packed` before its own keys."""
+    token = _active.set(packed)
+    try:
+        yield
+    finally:
+        _active.reset(token)
+
+
+@contextmanager
+def use(text_model: PreTrainedModel) -> Iterator[None]:
+    """Inside, the text model attends through this file. Walks all submodules: once per ask, not once per step."""
+    previous = text_model.config._attn_implementation
+    text_model.set_attn_implementation(NAME)
+    try:
+        yield
+    finally:
+        text_model.set_attn_implementation(previous)
+
+
+def attention(
+    module: nn.Module,
+    query: Float[Tensor, "B H R d"],
+    key: Float[Tensor, "B H_kv T d"],
+    value: Float[Tensor, "B H_kv T d"],
+    attention_mask: Shaped[Tensor, "B _ R T"] | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **kwargs,
+) -> tuple[Float[Tensor, "B R H d"], None]:
+    """Attention as transformers calls it; with a prefix active, merged over the prefix and the row's own keys.
+
+    The questions are one packed row, so B is 1 then, and the mask is over their own keys alone. Inference only: dropout
+    is not applied beside a prefix.
+    """
+    prefix = _active.get()
+    if prefix is None:
+        return sdpa_attention_forward(
+            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
+        )
+    if len(query) != 1:
+        raise ValueError(f"questions must be packed into a batch of 1 to share a prefix, got a batch of {len(query)}")
+    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    from_prefix = prefix_attention(query[0], prefix.layers[module.layer_idx], scaling)
+    from_own = attend(query[0], key[0], value[0], scaling, _own_mask(attention_mask, query, key))
+    out, _ = merge(*from_prefix, *from_own)
+    return out.to(query.dtype).transpose(0, 1).unsqueeze(0), None
+
+
+def _own_mask(mask: Tensor | None, query: Tensor, key: Tensor) -> Tensor | None:
+    """(R, T). transformers leaves it out where sdpa's causal flag says the same: one row, or as many rows as keys."""
+    if mask is not None:
+        return mask[0, 0]
+    rows, keys = query.shape[2], key.shape[2]
+    return None if rows == 1 else torch.ones(rows, keys, dtype=torch.bool, device=query.device).tril(keys - rows)
+
+
+AttentionInterface.register(NAME, attention)
+AttentionMaskInterface.register(NAME, sdpa_mask)

@@ -1,0 +1,61 @@
+"""The packed prefix: what a watched video leaves behind, with its bytes accounted for one by one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from intpv.kv_quant.runs import Block, DenseRun, QuantisedRun
+
+
+@dataclass(frozen=True)
+class PackedLayer:
+    """One layer's prefix: its runs in the order of the tokens."""
+
+    runs: tuple[DenseRun | QuantisedRun, ...]
+
+    def blocks(self) -> Iterator[Block]:
+        """Dense pieces (H_kv, t, d) in the order of the prefix; stored pieces are views, dequantised ones float32."""
+        for run in self.runs:
+            yield from run.blocks()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackedPrefix:
+    """All layers of one prefix. Asking reads it and changes nothing."""
+
+    layers: list[PackedLayer]
+    length: int  # S, tokens
+    quantised_length: int  # tokens of them that are stored as codes
+    elements: int  # 2 * L * H_kv * S * d
+    dtype: torch.dtype  # of the model: what the prefix would be kept in unquantised
+
+    @property
+    def quantised_fraction(self) -> float:
+        return self.quantised_length / self.length
+
+    @property
+    def full_precision_bytes(self) -> int:
+        return self.elements * self.dtype.itemsize
+
+    @property
+    def bits_per_element(self) -> float:
+        """All bytes over all elements: scales, zeros and exempt tokens included."""
+        return 8 * self.ledger()["total"] / self.elements
+
+    def ledger(self) -> dict[str, int]:
+        """Bytes of codes, scales, zeros and exempt tokens, the padding around them, and the total that is really held.
+
+        The total is the sum over unique storages; padding is what of it no tensor accounts for.
+        """
+        counts = dict.fromkeys(("codes", "scales", "zeros", "exempt"), 0)
+        storages: dict[int, int] = {}
+        for layer in self.layers:
+            for run in layer.runs:
+                for name, tensors in run.parts().items():
+                    for tensor in tensors:
+                        counts[name] += tensor.nbytes
+                        storage = tensor.untyped_storage()
+                        storages[storage.data_ptr()] = storage.nbytes()
+        total = sum(storages.values())
+        return {**counts, "padding": total - sum(counts.values()), "total": total}
