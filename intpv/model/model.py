@@ -1,0 +1,42 @@
+"""Model: a loaded Video-LLM taken apart into what watch and ask need."""
+
+from dataclasses import dataclass
+
+from torch import nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from intpv.encoder.video_encoder import VideoEncoder
+from intpv.model.prompt import Prompt
+from intpv.video.preprocess import Preprocess
+
+
+@dataclass(frozen=True)
+class Model:
+    """Decoder, encoder and the words and pixels they were trained with. All weights are frozen, in eval mode."""
+
+    name: str
+    llm: PreTrainedModel  # a causal LM: hidden states in, logits out
+    encoder: VideoEncoder
+    tokenizer: PreTrainedTokenizerBase
+    prompt: Prompt
+    preprocess: Preprocess
+
+    @property
+    def decoder(self) -> PreTrainedModel:
+        """The text model without its head."""
+        return self.llm.get_decoder()
+
+    @property
+    def rotary(self) -> nn.Module:
+        """The one module that turns positions into cos and sin."""
+        return self.decoder.rotary_emb
+
+    @property
+    def trained_visual_length(self) -> int:
+        """N * P, visual tokens of a training clip."""
+        return self.encoder.group_length * self.encoder.tokens_per_frame
+
+    @property
+    def window_length(self) -> int:
+        """W, text positions the LLM was trained on."""
+        return self.llm.config.max_position_embeddings

@@ -1,0 +1,128 @@
+"""VideoLLM: watch a video once, ask it many questions.
+
+`watch` encodes and prefills the video into a packed prefix. `ask` feeds all questions as one packed row against that
+prefix (asking.py). A score taken in the prefill pass would never see the quantised cache; here every answer does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+from transformers import DynamicCache
+
+from intpv.asking import Answer, Asking
+from intpv.attention.interface import attending_to, use
+from intpv.errors import BadInput
+from intpv.kv_quant.cache import layers_of
+from intpv.kv_quant.kv_quant import KVQuant, NoQuant
+from intpv.kv_quant.packed import PackedPrefix
+from intpv.layout import Layout, Span
+from intpv.model.model import Model
+from intpv.rearranger.rearranger import Rearranger
+from intpv.rope_strategy.apply import applied, geometry_of
+from intpv.rope_strategy.geometry import RopeGeometry
+from intpv.rope_strategy.strategy import RopeStrategy
+
+
+@dataclass(frozen=True)
+class VideoContext:
+    """A watched video: the packed prefix and what it takes to ask on. Asking changes nothing in it."""
+
+    packed: PackedPrefix
+    layout: Layout
+    geometry: RopeGeometry
+    factor: float  # s, fixed for the context
+
+
+@dataclass(frozen=True)
+class VideoLLM:
+    """A model with one way to rearrange, scale and quantise."""
+
+    model: Model
+    rearranger: Rearranger
+    rope_strategy: RopeStrategy
+    kv_quant: KVQuant | NoQuant
+    max_new_tokens: int = 8
+
+    @torch.inference_mode()
+    def encode(self, frames: UInt8[Tensor, "F C H W"], video_id: str = "") -> Float[Tensor, "F P D"]:
+        """Decoded frames of any size to visual tokens in the order of time."""
+        encoder = self.model.encoder
+        order = self.rearranger.order(len(frames), encoder.group_length, video_id)
+        pixels = self.model.preprocess(frames.to(self.device))
+        return self.rearranger.merge(encoder(self.rearranger.split(pixels, order)), order)
+
+    @torch.inference_mode()
+    def watch(
+        self, frames: UInt8[Tensor, "F C H W"], timestamps: Float[Tensor, " F"], video_id: str = ""
+    ) -> VideoContext:
+        """Encode and prefill once; `timestamps` in seconds, `video_id` seeds the random rearranger."""
+        tokens = self.encode(frames, video_id)
+        before, after = self._prefix_ids()
+        per_frame = tokens.shape[1]
+        layout = Layout(
+            (
+                Span(len(before)),
+                *(Span(per_frame, float(t)) for t in timestamps),
+                *([Span(len(after))] * bool(len(after))),
+            )
+        )
+        embed = self.model.llm.get_input_embeddings()
+        embeddings = torch.cat([embed(before), tokens.flatten(0, 1), embed(after)])
+        factor = self.rope_strategy.resolve(layout, self.model.trained_visual_length, self.model.window_length)
+        geometry = self._geometry()
+        # both mask and cache are given: without them transformers takes any position step but 1 for a packed border
+        cache = DynamicCache()
+        with applied(self.model.rotary, self.rope_strategy, geometry, factor):
+            self.model.decoder(
+                inputs_embeds=embeddings[None],
+                attention_mask=torch.ones(1, layout.length, dtype=torch.long, device=self.device),
+                position_ids=self.rope_strategy.positions(layout, factor).to(self.device),
+                past_key_values=cache,
+            )
+        angles = self.rope_strategy.angles(layout, geometry, factor)
+        return VideoContext(self.kv_quant.pack(layers_of(cache), layout, angles), layout, geometry, factor)
+
+    @torch.inference_mode()
+    def ask(
+        self, context: VideoContext, questions: Sequence[str], options: Sequence[Sequence[str]] | None = None
+    ) -> list[Answer]:
+        """Answer each question by greedy generation, beside it the log-likelihood of each of its options."""
+        if not questions:
+            return []
+        rows = [self._question_ids(question) for question in questions]
+        room = max(len(row) for row in rows) + self.max_new_tokens
+        positions = self.rope_strategy.positions(context.layout.ask(room), context.factor)[0, context.layout.length :]
+        with (
+            applied(self.model.rotary, self.rope_strategy, context.geometry, context.factor),
+            use(self.model.decoder),
+            attending_to(context.packed),
+        ):
+            asking = Asking(self.model.llm, self.model.tokenizer, positions.to(self.device))
+            return asking.answer(rows, options or [()] * len(rows), self.max_new_tokens)
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.llm.device
+
+    def _geometry(self) -> RopeGeometry:
+        trained = self.rope_strategy.trained_length(self.model.trained_visual_length, self.model.window_length)
+        return geometry_of(self.model.llm.config.get_text_config(), trained)
+
+    def _prefix_ids(self) -> tuple[Int[Tensor, " before"], Int[Tensor, " after"]]:
+        tokenizer, prompt = self.model.tokenizer, self.model.prompt
+        before = tokenizer(prompt.before_video).input_ids  # with the tokenizer's own BOS
+        after = tokenizer(prompt.after_video, add_special_tokens=False).input_ids
+        return tuple(torch.tensor(ids, dtype=torch.long, device=self.device) for ids in (before, after))
+
+    def _question_ids(self, question: str) -> Int[Tensor, " R"]:
+        ids = self.model.tokenizer(self.model.prompt.question(question), add_special_tokens=False).input_ids
+        room = self.model.window_length - self.max_new_tokens
+        if len(ids) > room:
+            raise BadInput(
+                f"a question may have {room} tokens (window {self.model.window_length} less {self.max_new_tokens} "
+                f"for the answer), got {len(ids)}: {question[:40]}..."
+            )
+        return torch.tensor(ids, dtype=torch.long, device=self.device)
