@@ -1,0 +1,1 @@
+"""Verbs: `python -m experiments.<verb>`; no science inside."""

@@ -1,0 +1,128 @@
+"""The published generator of flipbook: what happens in a clip, drawn before anyone decides how many frames to sample.
+
+A clip lasts STEPS frames, cut into eight slots (eighths). Three independent tracks share it:
+flashes   the canvas lights up in a colour, 1 to 6 times, at most once per slot and never in the first or last slot; all
+          colours of a clip differ. Small coloured discs appear as well and do not count.
+mover     a white square crosses the canvas on a torus (it leaves on one side and enters on the other), so that its place
+          in a single frame says nothing about its direction; once, near the middle, its speed changes.
+cause     two of four lights blink; at the end of the slot of one of them, all four corners turn white for good.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+STEPS = 256  # frames of a clip
+FPS = 20  # frames per second: a clip lasts 12.8 s
+SLOT = STEPS // 8  # steps of an eighth
+INNER_SLOTS = (1, 2, 3, 4, 5, 6)  # events and cues keep off the clip's ends
+TORUS = 80  # px, side of the canvas the mover lives on
+COLORS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink")
+LIGHTS = ("north", "east", "south", "west")
+DIRECTIONS = {"left": (0, -1), "right": (0, 1), "up": (1, -1), "down": (1, 1)}  # axis (0 = x, 1 = y), sign
+
+
+@dataclass(frozen=True)
+class Regime:
+    """How fast things happen: `slow` events outlast an eighth of the clip's sampling gap, `fast` ones fall between."""
+
+    name: str
+    durations: tuple[int, int]  # steps, shortest and longest event
+    low: tuple[int, ...]  # px per eighth, the mover's lower speed
+    high: tuple[int, ...]  # px per eighth, its higher speed
+
+
+REGIMES = {
+    "slow": Regime("slow", (18, 30), (6, 8, 10), (20, 24, 28)),
+    # at 8 frames the fast mover's steps of -60 to 60 and 120 to 200 px on a torus of 80 tell nothing about its sign
+    "fast": Regime("fast", (2, 8), tuple(range(20, 61, 4)), tuple(range(120, 201, 4))),
+}
+SWITCHES = (3 * SLOT, 4 * SLOT, 5 * SLOT)  # steps at which the mover may change its speed
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """Something that is on during [start, stop)."""
+
+    what: str  # a colour or a light
+    start: int  # steps
+    stop: int  # steps
+
+    @property
+    def slot(self) -> int:
+        return self.start // SLOT
+
+    def seen(self, times) -> int:
+        """How many of the sampled `times` (steps) fall inside: the pulse's footprint."""
+        return sum(self.start <= t < self.stop for t in times)
+
+
+def travel(first, second, switch, t):
+    """Whole px covered at step t with speed `first`, from step `switch` on with `second` (px per eighth); broadcasts."""
+    return np.rint((first * np.minimum(t, switch) + second * np.maximum(t - switch, 0)) / SLOT).astype(int)
+
+
+@dataclass(frozen=True)
+class Mover:
+    direction: str
+    speeds: tuple[int, int]  # px per eighth before and after `switch`
+    switch: int  # steps
+    origin: tuple[int, int]  # px, place at step 0
+
+    def place(self, t: int) -> tuple[int, int]:
+        """(x, y) in px on the torus."""
+        axis, sign = DIRECTIONS[self.direction]
+        place = list(self.origin)
+        place[axis] = (place[axis] + sign * int(travel(*self.speeds, self.switch, t))) % TORUS
+        return place[0], place[1]
+
+
+@dataclass(frozen=True)
+class Scene:
+    regime: str
+    flashes: tuple[Pulse, ...]  # in order of time
+    discs: tuple[tuple[Pulse, int, int], ...]  # distractors with their place, px
+    mover: Mover
+    cues: tuple[Pulse, Pulse]  # the cause, then the light that changes nothing
+    background: int  # grey level
+
+    @property
+    def change(self) -> int:
+        """Step from which the corners are white: the first after the cause's slot."""
+        return (self.cues[0].slot + 1) * SLOT
+
+
+def _pulse(rng: np.random.Generator, regime: Regime, what: str, slot: int) -> Pulse:
+    shortest, longest = regime.durations
+    duration = int(rng.integers(shortest, longest + 1))
+    start = slot * SLOT + int(rng.integers(0, SLOT - duration + 1))
+    return Pulse(what, start, start + duration)
+
+
+def draw_scene(rng: np.random.Generator, regime: Regime) -> Scene:
+    """One scene of the published generator."""
+    count = int(rng.integers(1, len(INNER_SLOTS) + 1))
+    slots = sorted(rng.choice(INNER_SLOTS, count, replace=False))
+    colors = rng.permutation(COLORS)[:count]
+    flashes = tuple(_pulse(rng, regime, str(c), int(s)) for c, s in zip(colors, slots, strict=True))
+    discs = tuple(
+        (
+            _pulse(rng, regime, str(rng.choice(COLORS)), int(rng.choice(INNER_SLOTS))),
+            int(rng.integers(0, TORUS - 20)),
+            int(rng.integers(0, TORUS - 20)),
+        )
+        for _ in range(int(rng.integers(0, 4)))
+    )
+    speeds = [int(rng.choice(regime.low)), int(rng.choice(regime.high))]
+    if rng.random() < 0.5:
+        speeds.reverse()
+    mover = Mover(
+        direction=str(rng.choice(list(DIRECTIONS))),
+        speeds=(speeds[0], speeds[1]),
+        switch=int(rng.choice(SWITCHES)),
+        origin=(int(rng.integers(TORUS)), int(rng.integers(TORUS))),
+    )
+    lights = rng.permutation(LIGHTS)[:2]
+    cue_slots = rng.choice(INNER_SLOTS, 2, replace=False)
+    cause, idle = (_pulse(rng, regime, str(w), int(s)) for w, s in zip(lights, cue_slots, strict=True))
+    return Scene(regime.name, flashes, discs, mover, (cause, idle), int(rng.integers(20, 61)))

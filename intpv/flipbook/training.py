@@ -1,0 +1,169 @@
+"""Training of the mini model: first text alone, then eight-frame video with text replayed, in one Lightning module."""
+
+from collections import defaultdict
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning import LightningModule
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch.utils.data import IterableDataset
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from intpv.encoder.languagebind import LanguageBind
+from intpv.model.checkpoint import save
+from intpv.model.model import Model
+from intpv.model.prompt import MINI
+from intpv.video.preprocess import Preprocess
+
+from .batch import IGNORE, Batch, pack
+from .lesson import FRAMES, TRAIN_STREAM, text_lesson, video_lesson
+from .vocabulary import tokenizer, words
+
+WINDOW = 160  # W, text positions: twice the visual length, as Vicuna's 4096 to 2056
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that shapes the training; lengths in tokens, one step is one batch."""
+
+    steps: int = 9000
+    text_steps: int = 800  # at the start, text alone
+    replay: int = 5  # afterwards every replay-th step is text
+    batch: int = 32  # lessons
+    learning_rate: float = 2e-3  # peak
+    warmup: int = 200  # steps
+    filler: int = 40  # W / 4 words around the video at most
+    row: int = 240  # padded row: one shape, so that compiling pays
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Vicuna's proportions in small: P = 10, N = 8, W = 2 N P, 70 % of the channels turn inside W."""
+
+    llm: dict = field(
+        default_factory=lambda: {
+            "hidden_size": 128,
+            "intermediate_size": 384,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 4,
+            "max_position_embeddings": WINDOW,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 100.0},
+            "tie_word_embeddings": True,
+        }
+    )
+    encoder: dict = field(
+        default_factory=lambda: {
+            "llm_width": 128,
+            "select_layer": -1,
+            "hidden_size": 96,
+            "intermediate_size": 384,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 3,
+            "image_size": 48,
+            "patch_size": 16,
+            "num_frames": FRAMES,
+            "hidden_act": "gelu",
+        }
+    )
+
+
+class Lessons(IterableDataset):
+    """Batches from step `start` on; a batch depends on the seed and its step alone, so that resuming repeats nothing."""
+
+    def __init__(self, recipe: Recipe, start: int, visual_length: int):
+        self.recipe, self.start, self.visual_length = recipe, start, visual_length
+
+    def __iter__(self):
+        words_of = tokenizer()
+        for step in range(self.start, self.recipe.steps):
+            lessons = [self._lesson(step, i) for i in range(self.recipe.batch)]
+            yield pack(lessons, words_of, MINI, self.visual_length, self.recipe.row)
+
+    def _lesson(self, step: int, index: int):
+        rng = np.random.default_rng([TRAIN_STREAM, self.recipe.seed, step, index])
+        if step < self.recipe.text_steps or step % self.recipe.replay == 0:
+            return text_lesson(rng, WINDOW - 24)
+        return video_lesson(rng, self.recipe.filler)
+
+
+class MiniTraining(LightningModule):
+    """Encoder and decoder learn together; the loss is the answers' cross entropy alone."""
+
+    def __init__(self, recipe: Recipe, geometry: Geometry | None = None):
+        super().__init__()
+        self.recipe, geometry = recipe, geometry or Geometry()
+        self.save_hyperparameters({"recipe": asdict(recipe), "geometry": asdict(geometry)})
+        torch.manual_seed(recipe.seed)
+        special = {"vocab_size": len(words()), "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+        self.llm = LlamaForCausalLM(LlamaConfig(**geometry.llm, **special))
+        self.encoder = LanguageBind(**geometry.encoder)
+        self.preprocess = Preprocess(size=self.encoder.image_size)
+        self.right: dict[str, list[Tensor]] = defaultdict(list)
+
+    @property
+    def visual_length(self) -> int:
+        """N * P, tokens."""
+        return self.encoder.group_length * self.encoder.tokens_per_frame
+
+    def embed(self, batch: Batch) -> Tensor:
+        """(B, S, D)"""
+        embeddings = self.llm.model.embed_tokens(batch.ids)
+        if batch.pictures is None:
+            return embeddings
+        pixels = self.preprocess(batch.pictures.flatten(0, 1))
+        # codec-like damage at the size the tower sees: an offset per clip and colour, noise per pixel
+        clips = pixels.view(*batch.pictures.shape[:3], *pixels.shape[-2:])
+        clips = clips + 0.03 * torch.randn(len(clips), 1, 3, 1, 1, device=clips.device)
+        clips = clips + 0.05 * torch.rand(len(clips), 1, 1, 1, 1, device=clips.device) * torch.randn_like(clips)
+        return embeddings.masked_scatter(batch.video[..., None], self.encoder(clips).to(embeddings.dtype))
+
+    def training_step(self, batch: Batch, _) -> Tensor:
+        hidden = self.llm.model(
+            inputs_embeds=self.embed(batch), attention_mask=batch.mask, position_ids=batch.positions, use_cache=False
+        ).last_hidden_state
+        keep = batch.targets != IGNORE
+        logits = self.llm.lm_head(hidden[keep]).float()
+        loss = cross_entropy(logits, batch.targets[keep])
+        self.log("loss", loss.detach())
+        self._count_right(batch, keep, logits)
+        return loss
+
+    def _count_right(self, batch: Batch, keep: Tensor, logits: Tensor) -> None:
+        right = torch.zeros_like(batch.targets, dtype=torch.float)
+        right[keep] = (logits.argmax(-1) == batch.targets[keep]).float()
+        source = "text" if batch.pictures is None else "video"
+        for i, (kinds, places) in enumerate(zip(batch.kinds, batch.answers, strict=True)):
+            for kind, place in zip(kinds, places, strict=True):
+                self.right[f"accuracy/{source}/{kind}"].append(right[i, place])
+        if self.global_step % 100 == 99:
+            self.log_dict({name: torch.stack(values).mean() for name, values in self.right.items()})
+            self.right.clear()
+
+    def configure_optimizers(self):
+        decay = [p for p in self.parameters() if p.ndim > 1]
+        rest = [p for p in self.parameters() if p.ndim <= 1]
+        groups = [{"params": decay, "weight_decay": 0.05}, {"params": rest, "weight_decay": 0.0}]
+        optimizer = torch.optim.AdamW(groups, lr=self.recipe.learning_rate, betas=(0.9, 0.98))
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _rate(self, step: int) -> float:
+        """Linear warm-up, then a cosine down to 2 % of the peak."""
+        if step < self.recipe.warmup:
+            return (step + 1) / self.recipe.warmup
+        done = min(1.0, (step - self.recipe.warmup) / (self.recipe.steps - self.recipe.warmup))
+        return 0.02 + 0.49 * (1 + float(np.cos(np.pi * done)))
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        moved = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(batch).items()}
+        return Batch(**moved)
+
+    def export(self, folder: Path) -> None:
+        """Save as a checkpoint that intpv.model.checkpoint loads."""
+        model = Model("mini", self.llm, self.encoder, tokenizer(), MINI, self.preprocess)
+        save(folder, model, {"steps": self.global_step, **asdict(self.recipe)})
