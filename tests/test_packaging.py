@@ -1,0 +1,13 @@
+"""The list of packages in pyproject.toml is the tree's."""
+
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_every_package_is_listed():
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    inside = {".".join(init.parent.relative_to(ROOT).parts) for init in (ROOT / "intpv").rglob("__init__.py")}
+    assert set(listed) == inside | {"intpv.analysis", "intpv.conf", "intpv.experiments"}
+    assert all(any(folder.glob("*.py")) == (folder / "__init__.py").exists() for folder in (ROOT / "intpv").iterdir())
