@@ -1,0 +1,1 @@
+"""Video: a file becomes the frames the model is shown."""

@@ -1,0 +1,58 @@
+"""Container: open a video file with PyAV and count its packets; every refusal names the file."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from intpv.video.decode import VideoError
+from intpv.video.packets import ONE_FRAME_PER_PACKET, Packet, PacketIndex
+
+
+@contextmanager
+def opened(path: str, threads: int, stream: int | None) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The file and its video stream, closed at the end; FFmpeg's errors come out as VideoError."""
+    try:
+        # "file:" keeps names such as "a:b.mp4" from being read as protocols, the whitelist keeps playlists off the net
+        with av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="ignore") as container:
+            video = _video_stream(path, container, stream)
+            video.codec_context.thread_count = threads
+            video.codec_context.thread_type = "AUTO"
+            yield container, video
+    except av.FFmpegError as error:
+        raise VideoError(path, f"not a readable video ({error.strerror})") from None
+
+
+def packet_index(path: str, container: InputContainer, video: VideoStream) -> PacketIndex:
+    """Read every packet of the stream, decode none."""
+    every = [packet for packet in container.demux(video) if packet.size]
+    # mp4 and mov list every sample in their header, so a shorter file has lost its end; elsewhere (mkv, avi) the
+    # count is absent or a guess
+    if "mp4" in container.format.name and video.frames > len(every):
+        raise VideoError(path, f"the file is cut off: {len(every)} of {video.frames} frames")
+    shown = [packet for packet in every if not packet.is_discard]
+    if not shown:
+        raise VideoError(path, "the video stream holds no frames")
+    return PacketIndex(
+        tuple(Packet(packet.pts, packet.dts, packet.is_keyframe) for packet in shown),
+        regular=video.codec_context.codec.canonical_name in ONE_FRAME_PER_PACKET
+        and len(shown) == len(every)
+        and video.frames in (0, len(every))
+        and not any(packet.is_corrupt for packet in every),
+    )
+
+
+def _video_stream(path: str, container: InputContainer, stream: int | None) -> VideoStream:
+    """The asked stream, or the first one that is no cover picture."""
+    videos = [video for video in container.streams.video if not video.disposition & Disposition.attached_pic]
+    if not videos:
+        raise VideoError(path, "the file has no video stream")
+    if stream is None:
+        return videos[0]
+    for video in videos:
+        if video.index == stream:
+            return video
+    raise VideoError(path, f"stream {stream} is no video stream, these are: {', '.join(str(v.index) for v in videos)}")

@@ -1,0 +1,57 @@
+"""PyAV: exactly the frames a full decode returns at the chosen indices, by seeking where that is certain."""
+
+import av
+import numpy as np
+import torch
+from einops import rearrange
+
+from intpv.video.container import opened, packet_index
+from intpv.video.decode import Video, VideoError
+from intpv.video.packets import PacketIndex
+from intpv.video.pictures import Pictures
+from intpv.video.sample import Sampler
+from intpv.video.seek import by_seek
+
+
+def read(path: str, num_frames: int, sampler: Sampler, threads: int, stream: int | None) -> Video:
+    """Sample F frames. The header's frame count is not trusted: packets are counted, and frames when decoding all."""
+    with opened(path, threads, stream) as (container, video):
+        index = packet_index(path, container, video)
+    count = len(index.packets)
+    indices = sampler.indices(count, num_frames)
+    pictures = None
+    if index.can_seek:
+        runs = index.plan(sorted(set(indices)))
+        if not index.prefers_order(runs):
+            pictures = by_seek(path, index, runs, threads, stream)
+    if pictures is None:
+        pictures, count = in_order(path, index, indices, threads, stream)
+        if count != len(index.packets):  # packets that show nothing: sample again from what is really there
+            indices = sampler.indices(count, num_frames)
+            pictures, count = in_order(path, index, indices, threads, stream)
+    frames = torch.from_numpy(np.stack([pictures.images[i] for i in indices]))
+    seconds = torch.tensor([pictures.seconds[i] for i in indices], dtype=torch.float64)
+    return Video(rearrange(frames, "f h w c -> f c h w"), seconds, indices, count, "pyav", av.__version__)
+
+
+def in_order(
+    path: str, index: PacketIndex, wanted: tuple[int, ...], threads: int, stream: int | None
+) -> tuple[Pictures, int]:
+    """Decode the whole stream: the wanted frames and how many there are; refuses a file that fails midway."""
+    pictures, count, start, last = Pictures(path, threads), 0, None, None
+    keep = set(wanted)
+    with opened(path, threads, stream) as (container, video):
+        try:
+            for frame in container.decode(video):
+                start = frame.pts if count == 0 else start
+                last = frame.pts
+                if count in keep:
+                    timed = start is not None and last is not None
+                    ticks = (last - start) * video.time_base if timed else count / (video.guessed_rate or 1)
+                    pictures.keep(count, frame, float(ticks))
+                count += 1
+        except av.FFmpegError as error:
+            raise VideoError(path, f"decoded {count} of {len(index.packets)} frames ({error.strerror})") from None
+    if count == 0 or (count < len(index.packets) and last is not None and index.times and last < index.times[-1]):
+        raise VideoError(path, f"decoded {count} of {len(index.packets)} frames (the rest is missing)")
+    return pictures, count
