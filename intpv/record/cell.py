@@ -1,0 +1,57 @@
+"""Cell: a name to read and a hash to tell cells apart, the same on every machine."""
+
+import hashlib
+import json
+import os.path
+import re
+from collections.abc import Mapping
+
+HASH_LENGTH = 16  # hex digits
+ELSEWHERE = frozenset({"hydra", "sweep", "logger", "launcher", "cache"})  # groups that say where a cell runs, not what
+MACHINE = frozenset({"accelerator", "devices", "num_nodes", "strategy", "enable_progress_bar"})  # keys of `trainer`
+SPEED = frozenset({"threads", "num_workers"})  # keys of any group
+PLACE = re.compile(r"(^|_)(path|dir|root|folder|file)s?$")
+
+
+def config_hash(config: dict) -> str:
+    """Hash of everything in a plain, resolved config that can change a result.
+
+    Left out: logger, launcher, cache, hydra and the name of the sweep; devices and threads; keys that name a place
+    (path, *_dir, ...). Any other absolute path counts by its last part alone, so a checkpoint may move.
+    """
+    kept = {key: value for key, value in config.items() if key not in ELSEWHERE}
+    if isinstance(kept.get("trainer"), Mapping):
+        kept["trainer"] = {key: value for key, value in kept["trainer"].items() if key not in MACHINE}
+    content = _portable(kept)
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
+
+
+def cell_name(parts: Mapping[str, object]) -> str:
+    """`strided-yarn-f32-int2-0123abcd` from {rearranger: strided, rope: yarn, frames: 32, kv: int2, hash: ...}.
+
+    In the order given: words as they are, numbers after the first letter of their key, None left out, and of a
+    `hash` the first 8 digits.
+    """
+    words = []
+    for key, value in parts.items():
+        if value is None:
+            continue
+        if key == "hash":
+            words.append(str(value)[:8])
+        elif isinstance(value, int | float):
+            words.append(f"{key[0]}{value}")
+        else:
+            words.append(re.sub(r"[^A-Za-z0-9._]+", "_", str(value)))
+    return "-".join(words)
+
+
+def _portable(value: object) -> object:
+    if isinstance(value, Mapping):
+        kept = {str(key): item for key, item in value.items()}
+        return {key: _portable(item) for key, item in kept.items() if key not in SPEED and not PLACE.search(key)}
+    if isinstance(value, list | tuple):
+        return [_portable(item) for item in value]
+    if isinstance(value, str) and os.path.isabs(os.path.expanduser(value)):
+        return os.path.basename(value.rstrip("/"))
+    return value
