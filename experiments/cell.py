@@ -1,24 +1,33 @@
 """One cell: a plain config in, a finished run folder out."""
 
 import json
-import logging
-import os
 from functools import cache
 from pathlib import Path
 
-import torch
 from hydra.utils import instantiate
 from lightning import seed_everything
 from lightning.pytorch.callbacks import Callback
 from torch.utils.data import DataLoader
 
-from intpv.errors import BadInput
 from intpv.inference import Clips, Inference, Watched
 from intpv.measure.cell import cell_metrics
+from intpv.record.cell import config_hash
 from intpv.record.environment import environment
 from intpv.record.run_folder import RunFolder
 from intpv.record.videos import VideoFigures
 from intpv.video_llm import VideoLLM
+
+
+@cache
+def _benchmark(config: str):
+    """One object per config: items and bounds are shared by the cells of a process."""
+    return instantiate(json.loads(config))
+
+
+@cache
+def _model(encoder: str, model: str):
+    """Loaded once per process; every cell with equal encoder and model config uses the same."""
+    return instantiate(json.loads(model), encoder=instantiate(json.loads(encoder)))
 
 
 def run_cell(config: dict, choices: dict, folder: Path, progress) -> None:
@@ -28,7 +37,8 @@ def run_cell(config: dict, choices: dict, folder: Path, progress) -> None:
         progress.cell_done(folder, resumed=True)
         return
     logger = instantiate(config["logger"])
-    logger.start(config["sweep"], folder.name, folder.name.rsplit("-", 1)[-1], config)
+    sweep = config["sweep"]["name"]
+    logger.start(sweep, folder.name, config_hash({"sweep": sweep, "cell": folder.name}), config)
     try:
         metrics = _run(config, choices, run, progress)
     except BaseException as error:

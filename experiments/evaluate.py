@@ -28,7 +28,7 @@ def evaluate(config: DictConfig) -> None:
     except BadInput as error:
         sweep_end.failed.append((folder.name, str(error)))
     except Exception as error:  # the cell's own log and status.json hold the traceback; other cells go on
-        log.exception("%s failed", folder.name)
+        log.info("%s failed", folder.name, exc_info=True)
         sweep_end.failed.append((folder.name, f"{type(error).__name__}: {error}"))
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from .lesson import Lesson
@@ -20,7 +20,8 @@ class Batch:
     targets: Int[Tensor, "B S"]  # next token on answers, IGNORE elsewhere
     kinds: list[list[str]]  # per lesson
     answers: list[list[int]]  # places whose next token is the answer's first
-    pictures: Float[Tensor, "B F C H W"] | None  # RGB, 0 to 255, uint8
+    pictures: UInt8[Tensor, "B F C H W"] | None
+    captions: Float[Tensor, "B F 12"] | None
 
 
 def pack(lessons: list[Lesson], tokenizer, prompt, visual_length: int, size: int = 0) -> Batch:
@@ -39,11 +40,12 @@ def pack(lessons: list[Lesson], tokenizer, prompt, visual_length: int, size: int
     # block 0 is the prefix, every question a block of its own; padding (-1) sees itself, or its softmax is empty
     same = (block[:, :, None] == block[:, None]) | (block[:, None] == 0)
     mask = (same & torch.ones(size, size, dtype=torch.bool).tril())[:, None]
-    pictures = None
+    pictures = captions = None
     if lessons[0].pictures is not None:
         pictures = torch.stack([torch.from_numpy(lesson.pictures) for lesson in lessons]).permute(0, 1, 4, 2, 3)
+        captions = torch.stack([torch.from_numpy(lesson.caption) for lesson in lessons])
     kinds = [[kind for kind, *_ in lesson.questions] for lesson in lessons]
-    return Batch(ids, video, positions, mask, targets, kinds, [row.answers for row in rows], pictures)
+    return Batch(ids, video, positions, mask, targets, kinds, [row.answers for row in rows], pictures, captions)
 
 
 @dataclass

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .caption import caption
 from .question import Question, cause, draw_questions, order, presence, when, when_changed
 from .render import render
 from .scene import COLORS, REGIMES, SLOT, STEPS, Pulse, Scene, draw_scene, travel
@@ -27,6 +28,7 @@ class Lesson:
     after: str
     questions: list[tuple[str, str, str]]  # kind, question, answer
     pictures: np.ndarray | None = None  # (8, h, w, 3) uint8
+    caption: np.ndarray | None = None  # (8, 12), see caption.py
 
 
 def _filler(rng: np.random.Generator, most: int) -> tuple[str, str]:
@@ -89,7 +91,7 @@ def video_lesson(rng: np.random.Generator, filler: int) -> Lesson:
         begin = rng.random() * (STEPS - span)
         times = [int(begin + (i + 0.5) * span / FRAMES) for i in range(FRAMES)]
         questions = _window_questions(rng, scene, times)
-    return Lesson(*_filler(rng, filler), _asked(rng, questions), render(scene, times))
+    return Lesson(*_filler(rng, filler), _asked(rng, questions), render(scene, times), caption(scene, times))
 
 
 def _window_questions(rng: np.random.Generator, scene: Scene, times: list[int]) -> list[Question]:

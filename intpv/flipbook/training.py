@@ -19,6 +19,7 @@ from intpv.model.prompt import MINI
 from intpv.video.preprocess import Preprocess
 
 from .batch import IGNORE, Batch, pack
+from .caption import caption_loss, readout
 from .lesson import FRAMES, TRAIN_STREAM, text_lesson, video_lesson
 from .vocabulary import tokenizer, words
 
@@ -29,12 +30,13 @@ WINDOW = 160  # W, text positions: twice the visual length, as Vicuna's 4096 to 
 class Recipe:
     """Everything that shapes the training; lengths in tokens, one step is one batch."""
 
-    steps: int = 9000
-    text_steps: int = 800  # at the start, text alone
+    steps: int = 7500
+    text_steps: int = 600  # at the start, text alone
     replay: int = 5  # afterwards every replay-th step is text
     batch: int = 32  # lessons
     learning_rate: float = 2e-3  # peak
     warmup: int = 200  # steps
+    caption_weight: float = 0.5  # of the read-out's loss beside the answers'
     filler: int = 40  # W / 4 words around the video at most
     row: int = 240  # padded row: one shape, so that compiling pays
     seed: int = 0
@@ -92,7 +94,7 @@ class Lessons(IterableDataset):
 
 
 class MiniTraining(LightningModule):
-    """Encoder and decoder learn together; the loss is the answers' cross entropy alone."""
+    """Encoder and decoder learn together; the loss is the answers' cross entropy and the captions'."""
 
     def __init__(self, recipe: Recipe, geometry: Geometry | None = None):
         super().__init__()
@@ -102,6 +104,7 @@ class MiniTraining(LightningModule):
         special = {"vocab_size": len(words()), "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
         self.llm = LlamaForCausalLM(LlamaConfig(**geometry.llm, **special))
         self.encoder = LanguageBind(**geometry.encoder)
+        self.readout = readout(self.encoder.tokens_per_frame, geometry.encoder["llm_width"])
         self.preprocess = Preprocess(size=self.encoder.image_size)
         self.right: dict[str, list[Tensor]] = defaultdict(list)
 
@@ -110,28 +113,32 @@ class MiniTraining(LightningModule):
         """N * P, tokens."""
         return self.encoder.group_length * self.encoder.tokens_per_frame
 
-    def embed(self, batch: Batch) -> Tensor:
-        """(B, S, D)"""
+    def embed(self, batch: Batch) -> tuple[Tensor, Tensor | float]:
+        """(B, S, D), and the captions' loss"""
         embeddings = self.llm.model.embed_tokens(batch.ids)
         if batch.pictures is None:
-            return embeddings
+            return embeddings, 0.0
         pixels = self.preprocess(batch.pictures.flatten(0, 1))
         # codec-like damage at the size the tower sees: an offset per clip and colour, noise per pixel
         clips = pixels.view(*batch.pictures.shape[:3], *pixels.shape[-2:])
         clips = clips + 0.03 * torch.randn(len(clips), 1, 3, 1, 1, device=clips.device)
         clips = clips + 0.05 * torch.rand(len(clips), 1, 1, 1, 1, device=clips.device) * torch.randn_like(clips)
-        return embeddings.masked_scatter(batch.video[..., None], self.encoder(clips).to(embeddings.dtype))
+        tokens = self.encoder(clips)
+        loss = caption_loss(self.readout(tokens.flatten(2).flatten(0, 1)), batch.captions.flatten(0, 1))
+        self.log("caption_loss", loss.detach())
+        return embeddings.masked_scatter(batch.video[..., None], tokens.to(embeddings.dtype)), loss
 
     def training_step(self, batch: Batch, _) -> Tensor:
+        embeddings, captions = self.embed(batch)
         hidden = self.llm.model(
-            inputs_embeds=self.embed(batch), attention_mask=batch.mask, position_ids=batch.positions, use_cache=False
+            inputs_embeds=embeddings, attention_mask=batch.mask, position_ids=batch.positions, use_cache=False
         ).last_hidden_state
         keep = batch.targets != IGNORE
         logits = self.llm.lm_head(hidden[keep]).float()
         loss = cross_entropy(logits, batch.targets[keep])
         self.log("loss", loss.detach())
         self._count_right(batch, keep, logits)
-        return loss
+        return loss + self.recipe.caption_weight * captions
 
     def _count_right(self, batch: Batch, keep: Tensor, logits: Tensor) -> None:
         right = torch.zeros_like(batch.targets, dtype=torch.float)
