@@ -1,0 +1,1 @@
+"""Analysis: reads run folders, draws and writes; never loads a model."""

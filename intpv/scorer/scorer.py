@@ -1,0 +1,30 @@
+"""Scorer: a prediction and its question in, a Score out. No model, no state."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+
+@dataclass(frozen=True)
+class Score:
+    correct: bool
+    valid: bool  # whether the prediction is an answer to this question at all, right or wrong
+
+
+@runtime_checkable
+class Asked(Protocol):
+    """All a scorer reads of a question: any benchmark's question has these."""
+
+    @property
+    def answer(self) -> str: ...
+
+    @property
+    def options(self) -> Sequence[str]: ...
+
+
+@dataclass(frozen=True)
+class Scorer(ABC):
+    @abstractmethod
+    def score(self, prediction: str, question: Asked) -> Score:
+        """The worth of `prediction`, the text as the model generated it."""

@@ -1,0 +1,47 @@
+"""Pairs: who is compared with whom, and that the differences are those of the accuracies."""
+
+import pytest
+
+from analysis.pairs import append_pairs, baseline, difference, full_precision
+from analysis.runs import read_sweep
+
+
+def test_the_baseline_is_the_shortest_plain_cell(sweep):
+    assert baseline(read_sweep(sweep)).name == "strided-none-f8-none"
+
+
+def test_the_twin_differs_in_the_quantisation_alone(sweep):
+    cells = read_sweep(sweep)
+    for cell in cells:
+        twin = full_precision(cells, cell)
+        assert (twin is None) == (cell.kv_quant == "none")
+        assert twin is None or twin.name == cell.name.replace("int2", "none")
+
+
+@pytest.mark.parametrize("regime", ["", "slow", "fast"])
+def test_differences_are_those_of_the_accuracies(sweep, regime):
+    cells = [cell for cell in read_sweep(sweep) if cell.status == "done"]
+    metric = f"{regime}/accuracy".removeprefix("/")
+    for cell in cells:
+        found = difference(cell.samples(), cells[0].samples(), regime)
+        assert found.mean == pytest.approx(cell.metrics[metric] - cells[0].metrics[metric])
+
+
+def test_every_finished_cell_but_the_baseline_has_a_row(sweep):
+    append_pairs(read_sweep(sweep), sweep / "table.md")
+    rows = [line for line in (sweep / "table.md").read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + 8 - 2
+    assert "slow − baseline (8 frames)" in rows[0]
+
+
+def test_cells_of_other_questions_are_not_compared(tmp_path, write_cell, answers):
+    write_cell(tmp_path, "none", 8, lines=answers(videos=4))
+    write_cell(tmp_path, "none", 16, lines=answers(videos=6))
+    append_pairs(read_sweep(tmp_path), tmp_path / "table.md")
+    assert "other questions" in (tmp_path / "table.md").read_text(encoding="utf-8")
+
+
+def test_nothing_is_written_without_a_reference(tmp_path, write_cell, answers):
+    write_cell(tmp_path, "yarn", 16, lines=answers())
+    append_pairs(read_sweep(tmp_path), tmp_path / "table.md")
+    assert not (tmp_path / "table.md").exists()

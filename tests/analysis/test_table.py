@@ -1,0 +1,77 @@
+"""Tables: every cell has its row, the numbers are the folder's, and a terminal of 80 columns is enough."""
+
+import csv
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from analysis.runs import read_sweep
+from analysis.table import FULL_WIDTH, print_table, write_csv, write_markdown
+
+
+def printed(cells, width):
+    console = Console(file=io.StringIO(), width=width)
+    print_table(cells, console)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, FULL_WIDTH, 200])
+def test_fits_the_terminal_and_cuts_nothing(sweep, width):
+    cells = read_sweep(sweep)
+    text = printed(cells, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    for cell in cells:
+        if cell.status == "done":
+            rows = [line.split() for line in text.splitlines() if line.split()[:2] == [str(cell.frames), cell.kv_quant]]
+            shown = {word for row in rows for word in row}
+            for regime in ("slow", "fast"):
+                for metric in ("skill", "accuracy", "accuracy_restricted", "invalid_rate"):
+                    assert f"{100 * cell.metrics[f'{regime}/{metric}']:.1f}" in shown
+
+
+def test_wide_terminals_show_a_cell_in_one_row(sweep):
+    cells = read_sweep(sweep)
+    rows = {
+        width: sum(line.split()[1:2] == ["int2"] for line in printed(cells, width).splitlines()) for width in (80, 200)
+    }
+    assert rows == {80: 8, 200: 4}
+
+
+def test_failures_are_shown_with_their_reason(sweep):
+    text = printed(read_sweep(sweep), 200)
+    assert "strided-yarn-f32-int2: oom: MemoryError: 40 GB asked" in text
+
+
+def test_unanswered_questions_are_remarked(tmp_path, write_cell, answers):
+    lines = [{**one, "error": "no frames" if one["video"] == "v0000" else None} for one in answers(videos=20)]
+    write_cell(tmp_path, lines=lines)
+    assert "only 95.0 % of the questions could be answered" in printed(read_sweep(tmp_path), 200)
+
+
+def test_csv_has_the_numbers_of_the_folder(sweep, tmp_path):
+    write_csv(read_sweep(sweep), tmp_path / "table.csv")
+    with (tmp_path / "table.csv").open(encoding="utf-8") as file:
+        rows = {row["cell"]: row for row in csv.DictReader(file)}
+    assert rows.keys() == {folder.name for folder in sweep.iterdir()}
+    for name, row in rows.items():
+        file = sweep / name / "metrics.json"
+        metrics = json.loads(file.read_text()) if file.exists() else {}
+        assert row["status"] == ("done" if metrics else "oom")
+        assert {key: float(row[key]) for key in metrics} == metrics
+
+
+def test_markdown_has_a_row_per_cell_in_the_same_columns(sweep, tmp_path):
+    write_markdown(read_sweep(sweep), tmp_path / "table.md", "made up")
+    rows = [line.split("|") for line in (tmp_path / "table.md").read_text(encoding="utf-8").splitlines() if "|" in line]
+    assert len(rows) == 2 + 8
+    assert len({len(row) for row in rows}) == 1
+    assert "oom: MemoryError: 40 GB asked" in rows[-1][-2]
+
+
+def test_without_regimes_all_questions_are_shown(tmp_path, write_cell, answers):
+    write_cell(tmp_path, lines=answers(regimes=()))
+    (cell,) = read_sweep(tmp_path)
+    assert f"{100 * cell.metrics['accuracy']:.1f}" in printed([cell], 80)
