@@ -1,4 +1,4 @@
-"""The test split: clips drawn from seeds that training never uses, their answers balanced within each kind and regime."""
+"""The test split: clips from seeds that training never uses, answers balanced within each kind and regime."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from .lesson import TEST_STREAM
 from .question import Question, draw_questions
 from .scene import REGIMES, Scene, draw_scene
 
+VERSION = 1  # of everything that shapes a test video or its questions: raise it when they change
 CANDIDATES = 60  # scenes drawn per clip, of which one is kept
 
 

@@ -1,6 +1,7 @@
 """Training material for the mini model: endless, seeded by the step, never from the test split.
 
-Text lessons: filler words with runs of colour words, up to the text window; they teach the questions at every length.
+Text lessons: filler words with runs of colour words, lights and motion in words, up to the text window; they teach the questions
+at every length.
 Video lessons: eight frames of a scene, sampled from a window of log-uniform span (an eighth of the clip to all of it), so that
 an event covers one to eight frames; answers are what the eight frames show.
 """
@@ -12,8 +13,8 @@ import numpy as np
 from .caption import caption
 from .question import Question, cause, draw_questions, order, presence, when, when_changed
 from .render import render
-from .scene import COLORS, REGIMES, SLOT, STEPS, Pulse, Scene, draw_scene, travel
-from .vocabulary import FILLER
+from .scene import COLORS, DIRECTIONS, LIGHTS, REGIMES, SLOT, STEPS, Pulse, Scene, draw_scene, travel
+from .vocabulary import FILLER, PACE
 
 FRAMES = 8
 MOST_QUESTIONS = 10  # per lesson
@@ -45,9 +46,9 @@ def _asked(rng: np.random.Generator, questions: list[Question]) -> list[tuple[st
 
 
 def text_lesson(rng: np.random.Generator, longest: int) -> Lesson:
-    """Runs of colour words between filler, `longest` words at most."""
+    """Runs of colour words between filler, `longest` words at most; half the time also lights, half the time motion."""
     count = int(rng.integers(1, 7))
-    length = int(rng.integers(2 * count + 6, longest + 1))
+    length = int(rng.integers(2 * count + 24, longest + 1))
     cuts = np.sort(rng.choice(np.arange(1, length), 2 * count, replace=False))
     line = rng.choice(FILLER, length).tolist()
     colors = [str(c) for c in rng.permutation(COLORS)[:count]]
@@ -55,7 +56,40 @@ def text_lesson(rng: np.random.Generator, longest: int) -> Lesson:
     for color, start, stop in zip(colors, cuts[::2], cuts[1::2], strict=True):
         line[start:stop] = [color] * (stop - start)
         runs.append(Pulse(color, int(start), int(stop)))
-    return Lesson(" ".join(line), "", _asked(rng, _flash_questions(rng, runs)))
+    questions = _flash_questions(rng, runs)
+    free = [i for i, word in enumerate(line) if word not in COLORS]
+    if rng.random() < 0.5 and len(free) > 12:
+        questions.append(_light_words(rng, line, free))
+    free = [i for i in free if line[i] in FILLER]
+    if rng.random() < 0.5 and len(free) > 6:
+        questions += _motion_words(rng, line, free)
+    return Lesson(" ".join(line), "", _asked(rng, questions))
+
+
+def _light_words(rng: np.random.Generator, line: list[str], free: list[int]) -> Question:
+    """The culprit's word, then "corners" from there on; another light before the culprit or after the change."""
+    culprit, idle = (str(light) for light in rng.permutation(LIGHTS)[:2])
+    at = int(rng.integers(3, len(free) - 3))  # place of the culprit among the free words
+    before = rng.random() < 0.5
+    other = int(rng.integers(0, at)) if before else int(rng.integers(at + 2, len(free)))
+    for place in free[at + 1 :]:
+        if place == free[at + 1] or rng.random() < 0.5:
+            line[place] = "corners"
+    line[free[at]], line[free[other]] = culprit, idle
+    return Question("cause", "Which light changed the corners?", culprit)
+
+
+def _motion_words(rng: np.random.Generator, line: list[str], free: list[int]) -> list[Question]:
+    """A direction and a pace on some of the free words; the pace changes on the way."""
+    direction, faster = str(rng.choice(list(DIRECTIONS))), rng.random() < 0.5
+    paces = PACE if faster else PACE[::-1]
+    switch = int(rng.integers(3, len(free) - 2))
+    for number, place in enumerate(free):
+        line[place] = paces[number >= switch] if rng.random() < 0.5 else direction
+    return [
+        Question("direction", "Which way did the square move?", direction),
+        Question("speed", "Did the square get faster or slower?", "faster" if faster else "slower"),
+    ]
 
 
 def _flash_questions(rng: np.random.Generator, flashes: list[Pulse]) -> list[Question]:

@@ -34,8 +34,8 @@ class Regime:
 
 REGIMES = {
     "slow": Regime("slow", (18, 30), (6, 8, 10), (20, 24, 28)),
-    # at 8 frames the fast mover's steps of -60 to 60 and 120 to 200 px on a torus of 80 tell nothing about its sign
-    "fast": Regime("fast", (2, 8), tuple(range(20, 61, 4)), tuple(range(120, 201, 4))),
+    # on a torus of 80 px, steps of 20 to 60 and of 80 to 160 px between two of 8 frames tell nothing about their sign
+    "fast": Regime("fast", (2, 8), tuple(range(20, 61, 4)), tuple(range(80, 161, 4))),
 }
 SWITCHES = (3 * SLOT, 4 * SLOT, 5 * SLOT)  # steps at which the mover may change its speed
 

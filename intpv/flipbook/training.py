@@ -1,4 +1,4 @@
-"""Training of the mini model: first text alone, then eight-frame video with text replayed, in one Lightning module."""
+"""Training of the mini model: tower on captions, decoder on text, then both on video, in one Lightning module."""
 
 from collections import defaultdict
 from dataclasses import asdict, dataclass, field
@@ -30,13 +30,14 @@ WINDOW = 160  # W, text positions: twice the visual length, as Vicuna's 4096 to 
 class Recipe:
     """Everything that shapes the training; lengths in tokens, one step is one batch."""
 
-    steps: int = 7500
-    text_steps: int = 600  # at the start, text alone
+    steps: int = 7000
+    tower_steps: int = 1500  # first, the encoder alone learns to caption frames
+    text_steps: int = 600  # then the decoder alone learns the questions on text
     replay: int = 5  # afterwards every replay-th step is text
     batch: int = 32  # lessons
     learning_rate: float = 2e-3  # peak
     warmup: int = 200  # steps
-    caption_weight: float = 0.5  # of the read-out's loss beside the answers'
+    caption_weight: float = 0.3  # of the read-out's loss beside the answers'
     filler: int = 40  # W / 4 words around the video at most
     row: int = 240  # padded row: one shape, so that compiling pays
     seed: int = 0
@@ -88,7 +89,9 @@ class Lessons(IterableDataset):
 
     def _lesson(self, step: int, index: int):
         rng = np.random.default_rng([TRAIN_STREAM, self.recipe.seed, step, index])
-        if step < self.recipe.text_steps or step % self.recipe.replay == 0:
+        begin = self.recipe.tower_steps  # of the text, then of both
+        both = step >= begin + self.recipe.text_steps
+        if (begin <= step and not both) or (both and step % self.recipe.replay == 0):
             return text_lesson(rng, WINDOW - 24)
         return video_lesson(rng, self.recipe.filler)
 
@@ -130,6 +133,8 @@ class MiniTraining(LightningModule):
 
     def training_step(self, batch: Batch, _) -> Tensor:
         embeddings, captions = self.embed(batch)
+        if self.global_step < self.recipe.tower_steps:
+            return captions
         hidden = self.llm.model(
             inputs_embeds=embeddings, attention_mask=batch.mask, position_ids=batch.positions, use_cache=False
         ).last_hidden_state

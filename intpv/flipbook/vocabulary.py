@@ -15,12 +15,13 @@ QUESTION = tuple(
 FILLER = tuple(
     "dim grey dust wall floor quiet still noon stone paper wood rain river cloud leaf chair table road field hill".split()
 )
+PACE = ("creeping", "dashing")  # of a square that exists in words alone
 
 
 def words() -> list[str]:
     """All words, each once, in a fixed order: a word's place is its token id."""
     options = [option for answers in OPTIONS.values() for option in answers]
-    return list(dict.fromkeys([*SPECIAL, *PUNCTUATION, *PROMPT, *QUESTION, *options, *FILLER]))
+    return list(dict.fromkeys([*SPECIAL, *PUNCTUATION, *PROMPT, *QUESTION, *options, *FILLER, *PACE]))
 
 
 def tokenizer() -> PreTrainedTokenizerFast:

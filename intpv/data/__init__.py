@@ -1,0 +1,1 @@
+"""Benchmarks: videos with questions, one benchmark a file."""

@@ -1,0 +1,96 @@
+"""flipbook: rendered clips with exact answers and exact bounds, written once to a cache folder."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import ceil
+from pathlib import Path
+
+from intpv.errors import BadInput
+from intpv.flipbook.benchmark import VERSION, Clip, draw
+from intpv.flipbook.ceiling import blind, ceiling
+from intpv.flipbook.event import shortest
+from intpv.flipbook.film import write
+from intpv.flipbook.question import Question as Asked
+from intpv.flipbook.scene import REGIMES, Scene
+
+from .benchmark import Benchmark
+from .item import Question, VideoItem
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Flipbook(Benchmark):
+    """The test split, the regimes' clips in turn; ten questions each."""
+
+    name = "flipbook"
+    root: str = "~/.cache/intpv/flipbook"  # folder of the mp4 files, about 8 MB
+    videos: int = 60  # of each regime
+    seed: int = 0  # another seed is another split
+    limit: int | None = None  # the first videos only; None: all
+    regimes: Sequence[str] = ("slow", "fast")
+    _bounds: dict = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.regimes, str) or not self.regimes or not set(self.regimes) <= set(REGIMES):
+            raise BadInput(f"data.regimes must be a list out of {', '.join(REGIMES)}, got {self.regimes}")
+        if self.videos < 1 or self.seed < 0:
+            raise BadInput(f"data.videos must be at least 1 and data.seed 0, got {self.videos} and {self.seed}")
+        if self.limit is not None and self.limit < 1:
+            raise BadInput(f"data.limit must be at least 1, or null for all videos, got {self.limit}")
+        object.__setattr__(self, "regimes", tuple(dict.fromkeys(self.regimes)))
+
+    @property
+    def folder(self) -> Path:
+        """Named for all that its files depend on, so that stale ones are never used."""
+        return Path(self.root).expanduser() / f"v{VERSION}-seed{self.seed}"
+
+    @cached_property
+    def clips(self) -> dict[str, Clip]:
+        """By id, in the order of `items`."""
+        wanted = self.videos if self.limit is None else min(self.videos, ceil(self.limit / len(self.regimes)))
+        each = [draw(regime, wanted, self.seed) for regime in self.regimes]
+        in_turn = [clip for clips in zip(*each, strict=True) for clip in clips]
+        return {clip.id: clip for clip in in_turn[: self.limit]}
+
+    def items(self) -> list[VideoItem]:
+        """Missing files are written first (about 0.1 s each); several processes may do so at once."""
+        missing = [clip for clip in self.clips.values() if not self._path(clip).exists()]
+        if missing:
+            log.info("flipbook: writing %d clips to %s", len(missing), self.folder)
+        try:
+            for clip in missing:
+                write(clip.scene, self._path(clip))
+        except OSError as error:
+            raise BadInput(f"data.root: {self.folder} cannot be written ({error.strerror})") from None
+        return [self._item(clip) for clip in self.clips.values()]
+
+    def bounds(self, item: VideoItem, indices: Sequence[int]) -> list[dict]:
+        """Exact ones; `footprint` counts the frames shown inside the shortest event that a question is about."""
+        times = tuple(map(int, indices))
+        if (item.id, times) not in self._bounds:  # all cells of a sweep share them
+            clip = self.clips[item.id]
+            self._bounds[item.id, times] = [_bound(clip.scene, question, times) for question in clip.questions]
+        return self._bounds[item.id, times]
+
+    def _path(self, clip: Clip) -> Path:
+        return self.folder / f"{clip.id}.mp4"
+
+    def _item(self, clip: Clip) -> VideoItem:
+        labels = {"regime": clip.scene.regime}
+        questions = []
+        for index, question in enumerate(clip.questions):
+            event = shortest(clip.scene, question)
+            duration = {"duration": event.stop - event.start if event else None}  # steps of 1/20 s
+            about = (clip.question_id(index), question.kind, question.text, question.options, question.answer)
+            questions.append(Question(*about, {**labels, **duration, **question.labels}))
+        return VideoItem(clip.id, str(self._path(clip)), tuple(questions), labels)
+
+
+def _bound(scene: Scene, question: Asked, times: tuple[int, ...]) -> dict:
+    event = shortest(scene, question)
+    footprint = event.seen(times) if event else None
+    bounds = {"ceiling": ceiling(scene, question, times), "blind": blind(scene, question)}
+    return {**bounds, "labels": {"footprint": footprint}}
