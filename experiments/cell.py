@@ -1,6 +1,7 @@
 """One cell: a plain config in, a finished run folder out."""
 
 import json
+import logging
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +17,11 @@ from intpv.record.environment import environment
 from intpv.record.run_folder import RunFolder
 from intpv.record.videos import VideoFigures
 from intpv.video_llm import VideoLLM
+
+from .quiet import quiet
+
+log = logging.getLogger(__name__)
+quiet()
 
 
 @cache
@@ -34,7 +40,7 @@ def run_cell(config: dict, choices: dict, folder: Path, progress) -> None:
     """Run what is missing of the cell; a finished one is left as it is. Raises BadInput for what cannot be run at all."""
     run = RunFolder(folder)
     if run.status() == "done":
-        progress.cell_done(folder, resumed=True)
+        progress.cell_done(folder, json.loads((folder / "metrics.json").read_text()))
         return
     logger = instantiate(config["logger"])
     sweep = config["sweep"]["name"]
@@ -46,7 +52,7 @@ def run_cell(config: dict, choices: dict, folder: Path, progress) -> None:
         logger.finish({}, failed=True)
         raise
     logger.finish(metrics, failed=False)
-    progress.cell_done(folder)
+    progress.cell_done(folder, metrics)
 
 
 class _Write(Callback):
@@ -70,6 +76,12 @@ def _run(config: dict, choices: dict, run: RunFolder, progress) -> dict:
     benchmark = _benchmark(json.dumps(config["data"], sort_keys=True))
     items = benchmark.items()
     model = _model(*(json.dumps(config[group], sort_keys=True) for group in ("encoder", "model")))
+    if not model.encoder.mixes_time:
+        log.warning(
+            "encoder=%s sees frames one by one: rearranger=%s changes nothing",
+            choices["encoder"],
+            choices["rearranger"],
+        )
     video_llm = VideoLLM(model, rearranger, rope, kv, config["max_new_tokens"])
     known = environment(seed=config["seed"], decoder=reader.decoder, decoder_version=reader.version)
     done = run.open({item.id: len(item.questions) for item in items}, known)

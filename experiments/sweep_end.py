@@ -1,6 +1,7 @@
 """What a person sees of a sweep: how far it is, and at its end the table, the picture and what failed."""
 
 import math
+from importlib import import_module
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -65,24 +66,23 @@ class SweepEnd(Callback):
         progress.start(_cells(config))
 
     def on_multirun_end(self, config: DictConfig, **kwargs) -> None:
-        from analysis.summary import summarise_sweep
-
         progress.stop()
-        summarise_sweep(Path(config.hydra.sweep.dir))
+        _analysis("summary").summarise_sweep(Path(config.hydra.sweep.dir))
         _say_what_failed()
 
     def on_run_end(self, config: DictConfig, **kwargs) -> None:
-        import json
-
         progress.stop()
         folder = Path(config.hydra.runtime.output_dir)
+        done = [cell for cell in _analysis("runs").read_sweep(folder.parent) if cell.name == folder.name]
+        if not failed:
+            _analysis("table").print_table(done, console)
+        console.print(folder, highlight=False)
         _say_what_failed()
-        if (folder / "metrics.json").exists():
-            metrics = json.loads((folder / "metrics.json").read_text())
-            chosen = [name for name in metrics if name.count("/") <= 1 and not name.startswith("accuracy/")]
-            for name in chosen:
-                console.print(f"{name:32} {metrics[name]:.4g}", highlight=False)
-            console.print(str(folder), highlight=False)
+
+
+def _analysis(module: str):
+    """analysis.<module>; in the wheel both packages are inside intpv, and importing the other name would load it twice."""
+    return import_module(f"{__package__.removesuffix('experiments')}analysis.{module}")
 
 
 def _cells(config: DictConfig) -> int:

@@ -71,6 +71,8 @@ class Inference(LightningModule):
         context = self.video_llm.watch(video.frames, video.timestamps, item.id)
         self._wait()
         watched = time.perf_counter()
+        bounds = self.benchmark.bounds(item, video.indices)
+        start_asking = time.perf_counter()
         try:
             answers = self.video_llm.ask(
                 context,
@@ -78,10 +80,10 @@ class Inference(LightningModule):
                 [question.options for question in item.questions],
             )
         except BadInput as error:
-            return Watched([_record(item, question, error=str(error)) for question in item.questions], None)
+            pairs = zip(item.questions, bounds, strict=True)
+            return Watched([_record(item, question, bound, str(error)) for question, bound in pairs], None)
         self._wait()
         asked = time.perf_counter()
-        bounds = self.benchmark.bounds(item, video.indices)
         records = []
         for question, answer, bound in zip(item.questions, answers, bounds, strict=True):
             score = self.scorer.score(answer.text, question)
@@ -92,7 +94,7 @@ class Inference(LightningModule):
         packed = context.packed
         figures = {
             "watch_s": watched - start,
-            "ask_s": asked - watched,
+            "ask_s": asked - start_asking,
             "kv/bytes": packed.ledger()["total"],
             "kv/full_precision_bytes": packed.full_precision_bytes,
             "kv/bits_per_element": packed.bits_per_element,

@@ -24,7 +24,7 @@ from .tiny import PROMPT, clip, tiny_model
 QUESTIONS = ["Did red flash?", "Which color flashed first?", "Did red flash before or after blue?"]
 OPTIONS = [("yes", "no"), ("red", "blue", "light green"), ()]
 STRATEGIES = [NoScaling(), LinearScaling(), NTKScaling(), YarnScaling(), VisualOnlyScaling()]
-INT2 = KVQuant(bits=2, key_group=32, value_group=16)
+INT2 = KVQuant(bits=2, key_group=32, value_group=32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +177,7 @@ def test_asking_allocates_nothing_of_prefix_size(model):
     """One question: its scores (H * R * S) stay below one layer's keys (H_kv * S * d) while H * R < H_kv * d."""
     llm = build(model)
     context = llm.watch(*clip(64))
-    keys = 2 * context.packed.length * 16
+    keys = context.packed.length * 32
     with LargestAllocation() as watcher:
         llm.ask(context, ["Did?"])
     assert 0 < watcher.largest < keys

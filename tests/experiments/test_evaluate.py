@@ -1,0 +1,111 @@
+"""The evaluate verb as a user meets it: its real command line, its folders, its exit code."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from intpv.model.checkpoint import save
+
+from ..tiny import SIZES, tiny_model
+
+ROOT = Path(__file__).parents[2]
+
+
+class Bench:
+    """A folder with a tiny checkpoint in it and clips that are rendered once."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        for encoder in ("languagebind", "per_frame"):
+            save(folder / encoder, tiny_model(encoder), {"steps": 0})
+
+    def run(self, *arguments: str, encoder: str = "languagebind", code: int = 0) -> str:
+        sizes = [f"encoder.{key}={value}" for key, value in {**SIZES, "llm_width": 64}.items()]
+        fixed = [f"encoder={encoder}", f"model.path={self.folder / encoder}", f"data.root={self.folder / 'clips'}"]
+        command = [sys.executable, "-W", "error::UserWarning:intpv", "-m", "experiments.evaluate", *arguments, *sizes]
+        command += [*fixed, f"logger.dir={self.folder}", "data.limit=2"]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert not {"Traceback", "raised"} & set(re.findall(r"\w+", done.stdout + done.stderr))
+        return done.stdout + done.stderr
+
+    def cells(self, sweep: str) -> dict[str, Path]:
+        return {path.parent.name: path.parent for path in (self.folder / "runs" / sweep).glob("*/status.json")}
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    return Bench(tmp_path_factory.mktemp("bench"))
+
+
+def read(folder: Path, name: str):
+    return json.loads((folder / name).read_text())
+
+
+def test_a_multirun_leaves_cells_a_table_and_figures_and_is_not_repeated(bench):
+    arguments = ("-m", "sweep.name=grid", "frames=8,16", "kv_quant=none,int2", "rope_strategy=visual_only")
+    said = bench.run(*arguments)
+    cells = bench.cells("grid")
+    assert len(cells) == 4
+    ids = {tuple(json.loads(line)["id"] for line in (c / "samples.jsonl").open()) for c in cells.values()}
+    assert len(ids) == 1  # the same questions everywhere: all comparisons are paired
+    assert len(next(iter(ids))) == 20
+    for name, cell in cells.items():
+        metrics = read(cell, "metrics.json")
+        assert read(cell, "status.json")["status"] == "done"
+        assert metrics["rope/factor"] == metrics["frames"] / 8 == metrics["groups"]
+        assert metrics["coverage"] == 1
+        assert metrics["kv/quantised_fraction"] == (0 if "-none-" in name else pytest.approx(1, abs=0.1))
+        assert metrics["kv/bytes"] < metrics["kv/full_precision_bytes"] or "-none-" in name
+    sweep = bench.folder / "runs/grid"
+    assert all((sweep / name).stat().st_size for name in ("table.md", "table.csv", "accuracy.png"))
+    assert all(name.rsplit("-", 1)[0] in said or "visual_only" in said for name in cells)
+    before = {cell: (cell / "samples.jsonl").stat().st_mtime_ns for cell in cells.values()}
+    bench.run(*arguments)
+    assert before == {cell: (cell / "samples.jsonl").stat().st_mtime_ns for cell in cells.values()}
+
+
+def test_a_video_that_cannot_be_decoded_fails_its_questions_alone(bench):
+    bench.run("sweep.name=whole")
+    clip = min((bench.folder / "clips").rglob("*.mp4"))
+    content = clip.read_bytes()
+    clip.write_bytes(content[: len(content) // 2])
+    try:
+        said = bench.run("sweep.name=damaged", code=1)
+    finally:
+        clip.write_bytes(content)
+    (cell,) = bench.cells("damaged").values()
+    assert read(cell, "metrics.json")["coverage"] == 0.5
+    failed = [r for r in map(json.loads, (cell / "samples.jsonl").open()) if r["error"]]
+    assert len(failed) == 10
+    assert all(clip.name in r["error"] and not r["correct"] and r["prediction"] is None for r in failed)
+    assert "incomplete" in said
+
+
+def test_a_frame_by_frame_encoder_says_that_rearranging_does_nothing(bench):
+    said = bench.run("sweep.name=noop", encoder="per_frame")
+    (cell,) = bench.cells("noop").values()
+    assert read(cell, "metrics.json")["rearrangement_is_noop"] == 1
+    assert "rearranger=strided changes nothing" in said
+    assert "rearranger=strided changes nothing" in (cell / "evaluate.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("argument", "line"),
+    [
+        ("frames=12", "frames must be a multiple of 8, the tower's group length, got 12: use 8 or 16"),
+        ("rope_strategy=foo", "Could not find 'rope_strategy/foo'"),
+        ("+rope_strategy.factor=0.5", "rope_strategy.factor must be at least 1 or auto, got 0.5"),
+        ("kv_quant.sinks=500", "int8 would quantise 0 of 45 prefix tokens"),
+    ],
+)
+def test_bad_input_is_one_line(bench, argument, line):
+    kv = ["kv_quant=int8"] if argument.startswith("kv") else []
+    said = bench.run("sweep.name=bad", argument.removeprefix("+"), *kv, code=1)
+    assert line in said
