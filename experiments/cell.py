@@ -37,7 +37,7 @@ def _model(encoder: str, model: str):
 
 
 def run_cell(config: dict, choices: dict, folder: Path, progress) -> None:
-    """Run what is missing of the cell; a finished one is left as it is. Raises BadInput for what cannot be run at all."""
+    """Run what is missing of the cell; a finished one is left as it is. BadInput for what cannot be run at all."""
     run = RunFolder(folder)
     if run.status() == "done":
         progress.cell_done(folder, json.loads((folder / "metrics.json").read_text()))

@@ -33,6 +33,8 @@ def evaluate(config: DictConfig) -> None:
 
 
 def main() -> None:
+    sweep_end.failed.clear()
+    sweep_end.incomplete.clear()
     evaluate()
     sys.exit(sweep_end.exit_code())
 

@@ -6,7 +6,7 @@ from intpv.record.cell import cell_name, config_hash
 
 
 def register_resolvers(package: str) -> None:
-    """`${cell:}` is the cell's name (choices, frames, hash of the whole config), `${verbs:}` this package's import name."""
+    """`${cell:}`: the cell's name (choices, frames, hash of the config); `${verbs:}`: this package's import name."""
     OmegaConf.register_new_resolver("cell", _cell, replace=True)
     OmegaConf.register_new_resolver("verbs", lambda: package, replace=True)
 

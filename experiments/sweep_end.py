@@ -81,7 +81,7 @@ class SweepEnd(Callback):
 
 
 def _analysis(module: str):
-    """analysis.<module>; in the wheel both packages are inside intpv, and importing the other name would load it twice."""
+    """analysis.<module>; in the wheel both packages are inside intpv, and the other name would load it twice."""
     return import_module(f"{__package__.removesuffix('experiments')}analysis.{module}")
 
 

@@ -27,8 +27,8 @@ class Answer:
 
 
 class Asking:
-    """One round of questions. Every row belongs to a branch (a question, or one of its options) and sees the rows of that
-    branch and of the branch it grows from that were fed before it.
+    """One round of questions. Every row belongs to a branch (a question, or one of its options) and sees the rows fed
+    before it of that branch and of the branch it grows from.
     """
 
     def __init__(self, llm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, positions: Float[Tensor, " room"]):

@@ -1,4 +1,4 @@
-"""Inference: the LightningModule that runs a benchmark through watch and ask, one video and all its questions a step."""
+"""Inference: the LightningModule that takes a benchmark through watch and ask, one video a step."""
 
 import logging
 import time

@@ -45,7 +45,7 @@ def build(model, rope=None, kv=None, rearranger=None, **more) -> VideoLLM:
 
 
 def plain_logits(llm: VideoLLM, frames, question: str, answer: tuple[int, ...] = ()) -> torch.Tensor:
-    """Logits after question and answer from one forward of prefix and question, with nothing of ours but the encoder."""
+    """Logits after question and answer from one forward of it all, with nothing of ours but the encoder."""
     model = llm.model
     ids = model.tokenizer(model.prompt.before_video).input_ids
     asked = model.tokenizer(model.prompt.question(question), add_special_tokens=False).input_ids

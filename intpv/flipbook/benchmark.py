@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .lesson import TEST_STREAM
 from .question import Question, draw_questions
-from .scene import REGIMES, Scene, draw_scene
+from .scene import REGIMES, TEST_STREAM, Scene, draw_scene
 
 VERSION = 1  # of everything that shapes a test video or its questions: raise it when they change
 CANDIDATES = 60  # scenes drawn per clip, of which one is kept

@@ -1,7 +1,7 @@
 """Captions: what each frame of a training clip shows, as targets of a linear read-out beside the answers' loss.
 
-Answers alone teach the tower motion and lights very late or not at all; a read-out of every frame's content does so early, as
-language alignment does for LanguageBind. It is trained with the model and then thrown away.
+Answers alone teach the tower motion and lights very late or not at all; a read-out of every frame's content does so
+early, as language alignment does for LanguageBind. It is trained with the model and then thrown away.
 """
 
 import numpy as np
@@ -17,7 +17,10 @@ WIDTH = (len(COLORS) + 1) + (len(LIGHTS) + 1) + 4 + 2 * WAYS  # channels of the 
 
 
 def caption(scene: Scene, times) -> Float[np.ndarray, "F 12"]:
-    """Per frame: colour index (0: none), four lights, corners, sine and cosine of the mover's place, bin of its way to the next."""
+    """Per frame: colour index (0: none), four lights, corners, sine and cosine of the mover's place, bin of its way.
+
+    The way leads to the next frame's place, the last frame's is that of the one before.
+    """
     turn = 2 * np.pi / TORUS
     places = np.array([scene.mover.place(t) for t in times])
     way = (np.diff(places, axis=0) + TORUS / 2) % TORUS - TORUS / 2  # the shortest way on the torus, px

@@ -1,9 +1,9 @@
 """Training material for the mini model: endless, seeded by the step, never from the test split.
 
-Text lessons: filler words with runs of colour words, lights and motion in words, up to the text window; they teach the questions
-at every length.
-Video lessons: eight frames of a scene, sampled from a window of log-uniform span (an eighth of the clip to all of it), so that
-an event covers one to eight frames; answers are what the eight frames show.
+Text lessons: filler words with runs of colour words, lights and motion in words, up to the text window; they teach the
+questions at every length.
+Video lessons: eight frames of a scene, sampled from a window of log-uniform span (an eighth of the clip to all of it),
+so that an event covers one to eight frames; answers are what the eight frames show.
 """
 
 from dataclasses import dataclass
@@ -11,14 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from .caption import caption
-from .question import Question, cause, draw_questions, order, presence, when, when_changed
+from .question import Question, cause, draw_questions, order, when, when_changed
 from .render import render
 from .scene import COLORS, DIRECTIONS, LIGHTS, REGIMES, SLOT, STEPS, Pulse, Scene, draw_scene, travel
 from .vocabulary import FILLER, PACE
 
 FRAMES = 8
 MOST_QUESTIONS = 10  # per lesson
-TRAIN_STREAM, TEST_STREAM = 1, 2  # first entropy word of every seed: the splits never share a scene
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """The published generator of flipbook: what happens in a clip, drawn before anyone decides how many frames to sample.
 
 A clip lasts STEPS frames, cut into eight slots (eighths). Three independent tracks share it:
-flashes   the canvas lights up in a colour, 1 to 6 times, at most once per slot and never in the first or last slot; all
-          colours of a clip differ. Small coloured discs appear as well and do not count.
-mover     a white square crosses the canvas on a torus (it leaves on one side and enters on the other), so that its place
-          in a single frame says nothing about its direction; once, near the middle, its speed changes.
+flashes   the canvas lights up in a colour, 1 to 6 times, at most once per slot and never in the first or last slot;
+          all colours of a clip differ. Small coloured discs appear as well and do not count.
+mover     a white square crosses the canvas on a torus (it leaves on one side and enters on the other), so that its
+          place in a single frame says nothing about its direction; once, near the middle, its speed changes.
 cause     two of four lights blink; at the end of the slot of one of them, all four corners turn white for good.
 """
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+TRAIN_STREAM, TEST_STREAM = 1, 2  # first entropy word of every seed: the splits never share a scene
 STEPS = 256  # frames of a clip
 FPS = 20  # frames per second: a clip lasts 12.8 s
 SLOT = STEPS // 8  # steps of an eighth
@@ -58,7 +59,7 @@ class Pulse:
 
 
 def travel(first, second, switch, t):
-    """Whole px covered at step t with speed `first`, from step `switch` on with `second` (px per eighth); broadcasts."""
+    """Whole px covered at step t at speed `first`, from step `switch` on at `second` (px per eighth); broadcasts."""
     return np.rint((first * np.minimum(t, switch) + second * np.maximum(t - switch, 0)) / SLOT).astype(int)
 
 

@@ -20,7 +20,8 @@ from intpv.video.preprocess import Preprocess
 
 from .batch import IGNORE, Batch, pack
 from .caption import caption_loss, readout
-from .lesson import FRAMES, TRAIN_STREAM, text_lesson, video_lesson
+from .lesson import FRAMES, text_lesson, video_lesson
+from .scene import TRAIN_STREAM
 from .vocabulary import tokenizer, words
 
 WINDOW = 160  # W, text positions: twice the visual length, as Vicuna's 4096 to 2056
@@ -76,7 +77,7 @@ class Geometry:
 
 
 class Lessons(IterableDataset):
-    """Batches from step `start` on; a batch depends on the seed and its step alone, so that resuming repeats nothing."""
+    """Batches from step `start` on; a batch depends on seed and step alone, so that resuming repeats nothing."""
 
     def __init__(self, recipe: Recipe, start: int, visual_length: int):
         self.recipe, self.start, self.visual_length = recipe, start, visual_length

@@ -8,20 +8,19 @@ from .question import OPTIONS
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 PUNCTUATION = (":", "?", ".", ",")
 PROMPT = ("watch", "the", "video", "user", "assistant")
-QUESTION = tuple(
-    "which color flashed first last how many flashes were there did flash way square move get or in eighth corners change"
-    " light changed and a is was it of".split()
+ASKING = """which color flashed first last how many flashes were there did flash way square move get or in eighth
+corners change light changed and a is was it of"""
+SCENERY = (
+    """dim grey dust wall floor quiet still noon stone paper wood rain river cloud leaf chair table road field hill"""
 )
-FILLER = tuple(
-    "dim grey dust wall floor quiet still noon stone paper wood rain river cloud leaf chair table road field hill".split()
-)
+FILLER = tuple(SCENERY.split())
 PACE = ("creeping", "dashing")  # of a square that exists in words alone
 
 
 def words() -> list[str]:
     """All words, each once, in a fixed order: a word's place is its token id."""
     options = [option for answers in OPTIONS.values() for option in answers]
-    return list(dict.fromkeys([*SPECIAL, *PUNCTUATION, *PROMPT, *QUESTION, *options, *FILLER, *PACE]))
+    return list(dict.fromkeys([*SPECIAL, *PUNCTUATION, *PROMPT, *ASKING.split(), *options, *FILLER, *PACE]))
 
 
 def tokenizer() -> PreTrainedTokenizerFast:

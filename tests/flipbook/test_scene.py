@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from intpv.flipbook.lesson import TRAIN_STREAM
-from intpv.flipbook.scene import DIRECTIONS, INNER_SLOTS, REGIMES, SLOT, STEPS, TORUS, draw_scene
+from intpv.flipbook.scene import DIRECTIONS, INNER_SLOTS, REGIMES, SLOT, STEPS, TORUS, TRAIN_STREAM, draw_scene
 
 
 @pytest.fixture(scope="module")
