@@ -18,7 +18,14 @@ from intpv.flipbook.training import Lessons, MiniTraining, Recipe
 
 
 def main(arguments: list[str]) -> None:
-    defaults = {"out": "checkpoints/mini", "save": "intpv/weights/mini", "threads": 0, "compile": True}
+    defaults = {
+        "out": "checkpoints/mini",
+        "save": "intpv/weights/mini",
+        "threads": 0,
+        "compile": True,
+        "every": 200,
+        "until": 0,
+    }
     options = OmegaConf.merge({**defaults, **asdict(Recipe())}, OmegaConf.from_cli(arguments))
     recipe = Recipe(**{field.name: options[field.name] for field in fields(Recipe)})
     torch.set_num_threads(options.threads or torch.get_num_threads())
@@ -29,11 +36,11 @@ def main(arguments: list[str]) -> None:
     last = Path(options.out) / "last.ckpt"
     start = torch.load(last, weights_only=False)["global_step"] if last.exists() else 0
     trainer = Trainer(
-        max_steps=recipe.steps,
+        max_steps=options.until or recipe.steps,
         precision="bf16-mixed",
         gradient_clip_val=1.0,
         logger=CSVLogger(options.out, name="", version=f"from-{start}"),
-        callbacks=[ModelCheckpoint(options.out, save_last=True, save_top_k=0, every_n_train_steps=200)],
+        callbacks=[ModelCheckpoint(options.out, save_last=True, save_top_k=0, every_n_train_steps=options.every)],
         log_every_n_steps=50,
         enable_model_summary=False,
     )

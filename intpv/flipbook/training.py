@@ -125,8 +125,10 @@ class MiniTraining(LightningModule):
         pixels = self.preprocess(batch.pictures.flatten(0, 1))
         # codec-like damage at the size the tower sees: an offset per clip and colour, noise per pixel
         clips = pixels.view(*batch.pictures.shape[:3], *pixels.shape[-2:])
-        clips = clips + 0.03 * torch.randn(len(clips), 1, 3, 1, 1, device=clips.device)
-        clips = clips + 0.05 * torch.rand(len(clips), 1, 1, 1, 1, device=clips.device) * torch.randn_like(clips)
+        random = torch.Generator(clips.device).manual_seed(self.global_step)  # a resumed run draws the same
+        shapes = {"clip": (len(clips), 1, 3, 1, 1), "level": (len(clips), 1, 1, 1, 1), "pixel": clips.shape}
+        normal = {key: torch.randn(shape, generator=random, device=clips.device) for key, shape in shapes.items()}
+        clips = clips + 0.03 * normal["clip"] + 0.03 * normal["level"] * normal["pixel"]
         tokens = self.encoder(clips)
         loss = caption_loss(self.readout(tokens.flatten(2).flatten(0, 1)), batch.captions.flatten(0, 1))
         self.log("caption_loss", loss.detach())
