@@ -91,8 +91,7 @@ def _cells(config: DictConfig) -> int:
     overrides = OverridesParser.create().parse_overrides(
         [*config.hydra.overrides.task, *(f"{key}={value}" for key, value in params.items())]
     )
-    sweeps = {one.key_or_group: one for one in overrides if one.is_sweep_override()}
-    return math.prod(len(list(one.sweep_string_iterator())) for one in sweeps.values())
+    return math.prod(len(list(one.sweep_string_iterator())) for one in overrides if one.is_sweep_override())
 
 
 def _say_what_failed() -> None:

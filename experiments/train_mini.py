@@ -14,18 +14,13 @@ from lightning.pytorch.loggers import CSVLogger
 from omegaconf import OmegaConf
 from torch.utils.data import DataLoader
 
-from intpv.flipbook.training import Lessons, MiniTraining, Recipe
+from intpv.flipbook.recipe import Lessons, Recipe
+from intpv.flipbook.training import MiniTraining
 
 
 def main(arguments: list[str]) -> None:
-    defaults = {
-        "out": "checkpoints/mini",
-        "save": "intpv/weights/mini",
-        "threads": 0,
-        "compile": True,
-        "every": 200,
-        "until": 0,
-    }
+    defaults = {"out": "checkpoints/mini", "save": "intpv/weights/mini", "threads": 0, "compile": True}
+    defaults |= {"every": 200, "until": 0}  # steps: checkpoints, and where to stop before the recipe's end
     options = OmegaConf.merge({**defaults, **asdict(Recipe())}, OmegaConf.from_cli(arguments))
     recipe = Recipe(**{field.name: options[field.name] for field in fields(Recipe)})
     torch.set_num_threads(options.threads or torch.get_num_threads())

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from intpv.flipbook.batch import IGNORE, pack
-from intpv.flipbook.lesson import text_lesson, video_lesson
+from intpv.flipbook.recipe import Lessons, Recipe
 from intpv.flipbook.scene import COLORS, LIGHTS
-from intpv.flipbook.training import Lessons, Recipe
+from intpv.flipbook.text_lesson import text_lesson
+from intpv.flipbook.video_lesson import video_lesson
 from intpv.flipbook.vocabulary import tokenizer
 from intpv.kv_quant.kv_quant import NoQuant
 from intpv.rearranger.contiguous import Contiguous

@@ -7,7 +7,7 @@ import torch
 
 from intpv.data.flipbook import Flipbook
 from intpv.encoder.languagebind import LanguageBind
-from intpv.flipbook.training import Geometry
+from intpv.flipbook.recipe import Geometry
 from intpv.flipbook.vocabulary import tokenizer
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
 from intpv.model.checkpoint import EMBEDDED, fingerprint, load

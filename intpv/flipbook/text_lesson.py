@@ -1,0 +1,58 @@
+"""Text lessons: filler words with runs of colour words, lights and motion in words, up to the text window.
+
+They teach the decoder the questions at every length it will know, before it has seen a picture.
+"""
+
+import numpy as np
+
+from .lesson import Lesson, asked, flash_questions
+from .question import Question
+from .scene import COLORS, DIRECTIONS, LIGHTS, Pulse
+from .vocabulary import FILLER, PACE
+
+
+def text_lesson(rng: np.random.Generator, longest: int) -> Lesson:
+    """Runs of colour words between filler, `longest` words at most; half the time also lights, half the time motion."""
+    count = int(rng.integers(1, 7))
+    length = int(rng.integers(2 * count + 24, longest + 1))
+    cuts = np.sort(rng.choice(np.arange(1, length), 2 * count, replace=False))
+    line = rng.choice(FILLER, length).tolist()
+    colors = [str(c) for c in rng.permutation(COLORS)[:count]]
+    runs = []
+    for color, start, stop in zip(colors, cuts[::2], cuts[1::2], strict=True):
+        line[start:stop] = [color] * (stop - start)
+        runs.append(Pulse(color, int(start), int(stop)))
+    questions = flash_questions(rng, runs)
+    free = [i for i, word in enumerate(line) if word not in COLORS]
+    if rng.random() < 0.5 and len(free) > 12:
+        questions.append(_light_words(rng, line, free))
+    free = [i for i in free if line[i] in FILLER]
+    if rng.random() < 0.5 and len(free) > 6:
+        questions += _motion_words(rng, line, free)
+    return Lesson(" ".join(line), "", asked(rng, questions))
+
+
+def _light_words(rng: np.random.Generator, line: list[str], free: list[int]) -> Question:
+    """The culprit's word, then "corners" from there on; another light before the culprit or after the change."""
+    culprit, idle = (str(light) for light in rng.permutation(LIGHTS)[:2])
+    at = int(rng.integers(3, len(free) - 3))  # place of the culprit among the free words
+    before = rng.random() < 0.5
+    other = int(rng.integers(0, at)) if before else int(rng.integers(at + 2, len(free)))
+    for place in free[at + 1 :]:
+        if place == free[at + 1] or rng.random() < 0.5:
+            line[place] = "corners"
+    line[free[at]], line[free[other]] = culprit, idle
+    return Question("cause", "Which light changed the corners?", culprit)
+
+
+def _motion_words(rng: np.random.Generator, line: list[str], free: list[int]) -> list[Question]:
+    """A direction and a pace on some of the free words; the pace changes on the way."""
+    direction, faster = str(rng.choice(list(DIRECTIONS))), rng.random() < 0.5
+    paces = PACE if faster else PACE[::-1]
+    switch = int(rng.integers(3, len(free) - 2))
+    for number, place in enumerate(free):
+        line[place] = paces[number >= switch] if rng.random() < 0.5 else direction
+    return [
+        Question("direction", "Which way did the square move?", direction),
+        Question("speed", "Did the square get faster or slower?", "faster" if faster else "slower"),
+    ]
