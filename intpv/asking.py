@@ -17,6 +17,7 @@ class Answer:
 
     text: str
     tokens: tuple[int, ...]  # without EOS
+    confidence: float  # probability of just these tokens, and of stopping after them
     logits: Float[Tensor, " vocabulary"]  # of the answer's first token
     loglik: tuple[float, ...]  # nats, log P(option's tokens | question), in the order of the options
 
@@ -44,26 +45,29 @@ class Asking:
         count = len(rows)
         branches, steps = list(range(count)), [range(len(row)) for row in rows]
         first = torch.stack([out[-1] for out in self._feed(list(rows), branches, branches, steps)])
-        spoken = self._generate(rows, first, max_new_tokens)
+        spoken, confidence = self._generate(rows, first, max_new_tokens)
         loglik = self._score(rows, first.float().log_softmax(-1), options)
         texts = [self.tokenizer.decode(tokens, skip_special_tokens=True).strip() for tokens in spoken]
-        return [Answer(*parts) for parts in zip(texts, map(tuple, spoken), first, loglik, strict=True)]
+        return [Answer(*parts) for parts in zip(texts, map(tuple, spoken), confidence, first, loglik, strict=True)]
 
-    def _generate(self, rows, first, max_new_tokens: int) -> list[list[int]]:
-        """Tokens of each answer, up to EOS or `max_new_tokens`."""
+    def _generate(self, rows, first: Tensor, max_new_tokens: int) -> tuple[list[list[int]], list[float]]:
+        """Tokens of each answer, up to EOS or `max_new_tokens`, and their probability."""
         stop = self.tokenizer.eos_token_id
         spoken: list[list[int]] = [[] for _ in rows]
-        new, active = first.argmax(-1).tolist(), list(range(len(rows)))
+        confidence = [1.0] * len(rows)
+        logits, active = first, list(range(len(rows)))
         for step in range(max_new_tokens):
-            for question, token in zip(active, new, strict=True):
+            best, new = logits.float().softmax(-1).max(-1)
+            for question, token, probability in zip(active, new.tolist(), best.tolist(), strict=True):
                 spoken[question].append(token)
-            active = [question for question, token in zip(active, new, strict=True) if token != stop]
+                confidence[question] *= probability
+            active = [question for question in active if spoken[question][-1] != stop]
             if not active or step + 1 == max_new_tokens:
                 break
             fed = [torch.tensor(spoken[question][-1:], device=first.device) for question in active]
             places = [range(len(rows[question]) + step, len(rows[question]) + step + 1) for question in active]
-            new = [int(out[-1].argmax()) for out in self._feed(fed, active, active, places)]
-        return [[token for token in tokens if token != stop] for tokens in spoken]
+            logits = torch.stack([out[-1] for out in self._feed(fed, active, active, places)])
+        return [[token for token in tokens if token != stop] for tokens in spoken], confidence
 
     def _score(self, rows, first: Tensor, options: Sequence[Sequence[str]]) -> list[tuple[float, ...]]:
         """Log-likelihoods; options of several tokens are fed as branches of their question, all at once."""

@@ -94,6 +94,9 @@ def test_greedy_generation_follows_the_plain_forward(model):
         said = (*answer.tokens, model.tokenizer.eos_token_id)
         expected = plain_logits(llm, frames, question, said[: len(answer.tokens)]).argmax(-1).tolist()
         assert list(said)[:5] == expected[:5]
+        logp = plain_logits(llm, frames, question, said[: len(answer.tokens)]).log_softmax(-1)
+        chosen = logp[torch.arange(5)[: len(said)], list(said)[:5]].sum()
+        assert answer.confidence == pytest.approx(chosen.exp().item(), rel=1e-3)
 
 
 def test_linear_through_positions_equals_linear_through_frequencies(model):
