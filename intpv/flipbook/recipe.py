@@ -22,16 +22,17 @@ WINDOW = 160  # W, text positions: twice the visual length, as Vicuna's 4096 to 
 class Recipe:
     """Everything that shapes the training; lengths in tokens, one step is one batch."""
 
-    steps: int = 7000
-    tower_steps: int = 1500  # first, the encoder alone learns to caption frames
-    text_steps: int = 600  # then the decoder alone learns the questions on text
+    steps: int = 5800
+    tower_steps: int = 1300  # first, the encoder alone learns to caption frames
+    text_steps: int = 900  # then the decoder alone learns the questions on text
     replay: int = 5  # afterwards every replay-th step is text
     batch: int = 32  # lessons
-    learning_rate: float = 2e-3  # peak
+    tower_rate: float = 2e-3  # peak learning rate while the tower is alone
+    learning_rate: float = 1e-3  # peak of decoder and both; at 2e-3 it learns no matching of words in time
     warmup: int = 200  # steps
     caption_weight: float = 0.3  # of the read-out's loss beside the answers'
     filler: int = 40  # W / 4 words around the video at most
-    row: int = 240  # padded row: one shape, so that compiling pays
+    row: int = 256  # padded row: one shape, so that compiling pays
     seed: int = 0
 
 

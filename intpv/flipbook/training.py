@@ -22,6 +22,12 @@ from .caption import caption_loss, readout
 from .recipe import Geometry, Recipe
 from .vocabulary import tokenizer, words
 
+ABOUT = (
+    "The mini model knows flipbook clips and nothing else: flashes of the canvas (first, last, count, presence, order, in "
+    "which eighth), the moving square (direction, faster or slower) and the light that changed the corners, asked in "
+    "flipbook's own words. Its answers about any other video or in other words mean nothing."
+)
+
 
 class MiniTraining(LightningModule):
     """Encoder and decoder learn together; the loss is the answers' cross entropy and the captions'."""
@@ -94,11 +100,14 @@ class MiniTraining(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def _rate(self, step: int) -> float:
-        """Linear warm-up, then a cosine down to 2 % of the peak."""
-        if step < self.recipe.warmup:
-            return (step + 1) / self.recipe.warmup
-        done = min(1.0, (step - self.recipe.warmup) / (self.recipe.steps - self.recipe.warmup))
-        return 0.02 + 0.49 * (1 + float(np.cos(np.pi * done)))
+        """Share of the peak rate: for the tower alone, then for the rest, a linear warm-up and a cosine down to 2 %."""
+        recipe = self.recipe
+        begin, end = (0, recipe.tower_steps) if step < recipe.tower_steps else (recipe.tower_steps, recipe.steps)
+        peak = recipe.tower_rate / recipe.learning_rate if begin < end == recipe.tower_steps else 1.0
+        if step - begin < recipe.warmup:
+            return peak * (step - begin + 1) / recipe.warmup
+        done = min(1.0, (step - begin - recipe.warmup) / max(1, end - begin - recipe.warmup))
+        return peak * (0.02 + 0.49 * (1 + float(np.cos(np.pi * done))))
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         moved = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(batch).items()}
@@ -106,5 +115,5 @@ class MiniTraining(LightningModule):
 
     def export(self, folder: Path) -> None:
         """Save as a checkpoint that intpv.model.checkpoint loads."""
-        model = Model("mini", self.llm, self.encoder, tokenizer(), MINI, self.preprocess)
+        model = Model("mini", self.llm, self.encoder, tokenizer(), MINI, self.preprocess, ABOUT)
         save(folder, model, {"steps": self.global_step, **asdict(self.recipe)})

@@ -53,6 +53,7 @@ def load(encoder: VideoEncoder, path: str | None = None, dtype: str = "float32",
         tokenizer=tokenizer,
         prompt=prompt,
         preprocess=preprocess,
+        about=notes.get("about", ""),
     )
 
 
@@ -65,6 +66,7 @@ def save(folder: Path, model: Model, training: dict) -> None:
     save_file(weights, folder / "encoder/model.safetensors")
     _write(folder / "encoder/config.json", describe(model.encoder))
     notes = {
+        "about": model.about,
         "prompt": asdict(model.prompt),
         "preprocess": asdict(model.preprocess),
         "training": training,

@@ -20,6 +20,7 @@ class Model:
     tokenizer: PreTrainedTokenizerBase
     prompt: Prompt
     preprocess: Preprocess
+    about: str = ""  # what it can be asked, in a sentence for its users
 
     @property
     def decoder(self) -> PreTrainedModel:

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 ROOT = Path(__file__).parents[2]
-SMALL = ("batch=2", "row=240", "tower_steps=2", "text_steps=2", "compile=false", "threads=1", "every=2")
+SMALL = ("batch=2", "tower_steps=2", "text_steps=2", "compile=false", "threads=1", "every=2")
 
 
 def train(folder: Path, *arguments: str) -> None:
