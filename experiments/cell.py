@@ -1,6 +1,5 @@
 """One cell: a plain config in, a finished run folder out."""
 
-import json
 import logging
 from pathlib import Path
 
@@ -26,7 +25,7 @@ def run_cell(config: dict, choices: dict, folder: Path, progress) -> None:
     """Run what is missing of the cell; a finished one is left as it is. BadInput for what cannot be run at all."""
     run = RunFolder(folder)
     if run.status() == "done":
-        progress.cell_done(folder, json.loads((folder / "metrics.json").read_text()))
+        progress.cell_done(folder, run.metrics())
         return
     sweep = config["sweep"]["name"]
     logger = instantiate(config["logger"])

@@ -23,9 +23,9 @@ from .recipe import Geometry, Recipe
 from .vocabulary import tokenizer, words
 
 ABOUT = (
-    "The mini model knows flipbook clips and nothing else: flashes of the canvas (first, last, count, presence, order, in "
-    "which eighth), the moving square (direction, faster or slower) and the light that changed the corners, asked in "
-    "flipbook's own words. Its answers about any other video or in other words mean nothing."
+    "The mini model knows flipbook clips and nothing else: flashes of the canvas (first, last, count, presence, order, "
+    "in which eighth), the moving square (direction, faster or slower) and the light that changed the corners, asked "
+    "in flipbook's own words. Its answers about any other video or in other words mean nothing."
 )
 
 

@@ -73,13 +73,20 @@ class RunFolder:
         """All whole lines, as they stand in the file."""
         return samples.parse(self._samples.read_bytes()) if self._samples.exists() else []
 
-    def finish(self, metrics: Mapping[str, object]) -> None:
-        """Sort the samples by question id, write the metrics (numbers or None), and only then call the cell done."""
+    def metrics(self) -> dict[str, float | int | None]:
+        """Those of a finished cell."""
+        return json.loads((self.path / "metrics.json").read_text(encoding="utf-8"))
+
+    def finish(self, metrics: Mapping[str, object], records: Sequence[Mapping] | None = None) -> None:
+        """Sort the samples by question id, write the metrics (numbers or None), and only then call the cell done.
+
+        `records` take the place of the samples where they were scored anew.
+        """
         flat = {name: value.item() if hasattr(value, "item") else value for name, value in sorted(metrics.items())}
         for name, value in flat.items():
             if not isinstance(value, float | int | None) or (value is not None and not math.isfinite(value)):
                 raise ValueError(f"metric {name} must be a finite number or null, got {value!r}")
-        ordered = sorted(self.samples(), key=lambda record: record["id"])
+        ordered = sorted(self.samples() if records is None else records, key=lambda record: record["id"])
         write_text(self._samples, "".join(map(samples.to_line, ordered)))
         write_json(self.path / "metrics.json", flat)
         self._set_status("done", None)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments import score
 from experiments.evaluate import main
 from intpv.model.checkpoint import save
 
@@ -97,7 +98,7 @@ def evaluate(bench, monkeypatch, capsys):
 
     def run(*arguments: str, encoder: str = "languagebind") -> tuple[int, str]:
         monkeypatch.chdir(bench.folder)
-        monkeypatch.setattr(sys, "argv", ["evaluate", *arguments, "logger=none", *bench.arguments(encoder)])
+        monkeypatch.setattr(sys, "argv", ["evaluate", "logger=none", *bench.arguments(encoder), *arguments])
         with pytest.raises(SystemExit) as ended:
             main()
         said = capsys.readouterr()
@@ -129,3 +130,17 @@ def test_bad_input_is_one_line(evaluate, arguments, line):
     assert code == 1
     assert line in " ".join(said.split())
     assert "Traceback" not in said
+
+
+def test_saved_predictions_are_scored_anew_without_a_model(bench, evaluate, monkeypatch, capsys):
+    evaluate("sweep.name=saved")
+    (cell,) = bench.cells("saved").values()
+    records = [json.loads(line) for line in (cell / "samples.jsonl").open()]
+    records[0]["prediction"] = f"I say {records[0]['answer']}!"
+    (cell / "samples.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    monkeypatch.setattr(sys, "argv", ["score", str(cell.parent), "--scorer", "contains"])
+    score.main()
+    (anew,) = bench.cells("saved@contains").values()
+    assert json.loads((anew / "samples.jsonl").open().readline())["correct"]
+    assert read(anew, "metrics.json").keys() == read(cell, "metrics.json").keys()
+    assert read(anew, "metrics.json")["kv/bytes"] == read(cell, "metrics.json")["kv/bytes"]
