@@ -18,10 +18,10 @@ from intpv.flipbook.recipe import Lessons, Recipe
 from intpv.flipbook.training import MiniTraining
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     defaults = {"out": "checkpoints/mini", "save": "intpv/weights/mini", "threads": 0, "compile": True}
     defaults |= {"every": 200, "until": 0}  # steps: checkpoints, and where to stop before the recipe's end
-    options = OmegaConf.merge({**defaults, **asdict(Recipe())}, OmegaConf.from_cli(arguments))
+    options = OmegaConf.merge({**defaults, **asdict(Recipe())}, OmegaConf.from_cli(sys.argv[1:]))
     recipe = Recipe(**{field.name: options[field.name] for field in fields(Recipe)})
     torch.set_num_threads(options.threads or torch.get_num_threads())
     module = MiniTraining(recipe)
@@ -47,4 +47,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
