@@ -33,15 +33,18 @@ def text_lesson(rng: np.random.Generator, longest: int) -> Lesson:
 
 
 def _light_words(rng: np.random.Generator, line: list[str], free: list[int]) -> Question:
-    """The culprit's word, then "corners" from there on; another light before the culprit or after the change."""
+    """A run of the culprit's word, then "corners" from there on; another light before the culprit or after the change."""
     culprit, idle = (str(light) for light in rng.permutation(LIGHTS)[:2])
-    at = int(rng.integers(3, len(free) - 3))  # place of the culprit among the free words
-    before = rng.random() < 0.5
-    other = int(rng.integers(0, at)) if before else int(rng.integers(at + 2, len(free)))
-    for place in free[at + 1 :]:
-        if place == free[at + 1] or rng.random() < 0.5:
+    third = len(free) // 3
+    begin = int(rng.integers(0, 2)) * third  # the culprit in the first or second third, the idle light in another one
+    other = int(rng.choice([part * third for part in range(3) if part * third != begin]))
+    for start, light in ((begin, culprit), (other, idle)):
+        first = start + int(rng.integers(0, max(1, third // 2)))
+        for place in free[first : first + 1 + int(rng.integers(0, max(1, third // 2)))]:
+            line[place] = light
+    for place in free[begin + third :]:
+        if line[place] != idle and (place == free[begin + third] or rng.random() < 0.5):
             line[place] = "corners"
-    line[free[at]], line[free[other]] = culprit, idle
     return Question("cause", "Which light changed the corners?", culprit)
 
 
