@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .question import Question, order
-from .scene import COLORS, Pulse
+from .scene import COLORS, LIGHTS, Pulse
 
 MOST_QUESTIONS = 10  # per lesson
 
@@ -45,3 +45,10 @@ def flash_questions(rng: np.random.Generator, flashes: Sequence[Pulse]) -> list[
         one, other = rng.choice(len(shown), 2, replace=False)
         questions.append(order(flashes[one], flashes[other]))
     return questions
+
+
+def light_question(rng: np.random.Generator, seen: Sequence[str]) -> Question:
+    """Asked in training alone: a light must be known by name before it can be known as a cause."""
+    unseen = [light for light in LIGHTS if light not in seen]
+    answer = "yes" if seen and rng.random() < 0.5 else "no"
+    return Question("light", f"Did the {rng.choice(seen if answer == 'yes' else unseen)} light change?", answer)

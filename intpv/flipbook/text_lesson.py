@@ -5,7 +5,7 @@ They teach the decoder the questions at every length it will know, before it has
 
 import numpy as np
 
-from .lesson import Lesson, asked, flash_questions
+from .lesson import Lesson, asked, flash_questions, light_question
 from .question import Question
 from .scene import COLORS, DIRECTIONS, LIGHTS, Pulse
 from .vocabulary import FILLER, PACE
@@ -24,16 +24,16 @@ def text_lesson(rng: np.random.Generator, longest: int) -> Lesson:
         runs.append(Pulse(color, int(start), int(stop)))
     questions = flash_questions(rng, runs)
     free = [i for i, word in enumerate(line) if word not in COLORS]
-    if rng.random() < 0.5 and len(free) > 12:
-        questions.append(_light_words(rng, line, free))
+    if rng.random() < 0.8 and len(free) > 12:
+        questions += _light_words(rng, line, free)
     free = [i for i in free if line[i] in FILLER]
     if rng.random() < 0.5 and len(free) > 6:
         questions += _motion_words(rng, line, free)
     return Lesson(" ".join(line), "", asked(rng, questions))
 
 
-def _light_words(rng: np.random.Generator, line: list[str], free: list[int]) -> Question:
-    """A run of the culprit's word, then "corners" from there on; another light before the culprit or after the change."""
+def _light_words(rng: np.random.Generator, line: list[str], free: list[int]) -> list[Question]:
+    """A run of the culprit's word, then "corners" from there on; another light before the run or after the change."""
     culprit, idle = (str(light) for light in rng.permutation(LIGHTS)[:2])
     third = len(free) // 3
     begin = int(rng.integers(0, 2)) * third  # the culprit in the first or second third, the idle light in another one
@@ -43,9 +43,10 @@ def _light_words(rng: np.random.Generator, line: list[str], free: list[int]) -> 
         for place in free[first : first + 1 + int(rng.integers(0, max(1, third // 2)))]:
             line[place] = light
     for place in free[begin + third :]:
-        if line[place] != idle and (place == free[begin + third] or rng.random() < 0.5):
+        if place == free[begin + third] or (line[place] != idle and rng.random() < 0.5):
             line[place] = "corners"
-    return Question("cause", "Which light changed the corners?", culprit)
+    seen = [light for light in (culprit, idle) if light in line]
+    return [Question("cause", "Which light changed the corners?", culprit), light_question(rng, seen)]
 
 
 def _motion_words(rng: np.random.Generator, line: list[str], free: list[int]) -> list[Question]:

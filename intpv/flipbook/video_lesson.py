@@ -6,7 +6,7 @@ So an event covers one to eight frames, and the tower meets every clip speed; an
 import numpy as np
 
 from .caption import caption
-from .lesson import Lesson, asked, flash_questions
+from .lesson import Lesson, asked, flash_questions, light_question
 from .question import Question, cause, draw_questions, order, when, when_changed
 from .render import render
 from .scene import REGIMES, SLOT, STEPS, Scene, draw_scene, travel
@@ -30,6 +30,7 @@ def video_lesson(rng: np.random.Generator, filler: int) -> Lesson:
         begin = rng.random() * (STEPS - span)
         times = [int(begin + (i + 0.5) * span / FRAMES) for i in range(FRAMES)]
         questions = _window_questions(rng, scene, times)
+    questions.append(light_question(rng, [cue.what for cue in scene.cues if cue.seen(times)]))
     return Lesson(*_filler(rng, filler), asked(rng, questions), render(scene, times), caption(scene, times))
 
 

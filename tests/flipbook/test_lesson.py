@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from intpv.flipbook.batch import IGNORE, pack
+from intpv.flipbook.question import OPTIONS
 from intpv.flipbook.recipe import Lessons, Recipe
 from intpv.flipbook.scene import COLORS, LIGHTS
 from intpv.flipbook.text_lesson import text_lesson
@@ -24,6 +25,8 @@ def read(words: list[str], kind: str, question: str) -> str:
     asked = [word for word in question.lower().strip("?").split() if word in COLORS]
     if kind == "cause":
         return [word for word in words[: words.index("corners")] if word in LIGHTS][-1]
+    if kind == "light":
+        return "yes" if next(light for light in LIGHTS if light in question) in words else "no"
     if kind == "direction":
         return next(word for word in words if word in ("left", "right", "up", "down"))
     if kind == "speed":
@@ -51,7 +54,7 @@ def test_kinds_and_answers_of_video_lessons_are_balanced():
     for lesson in lessons:
         for kind, _, answer in lesson.questions:
             answers.setdefault(kind, []).append(answer)
-    assert len(answers) == 9
+    assert set(answers) == {*OPTIONS, "light"}
     for kind in ("presence", "order", "speed", "direction", "cause"):
         counts = np.unique(answers[kind], return_counts=True)[1]
         assert counts.min() > 0.6 * counts.mean()
