@@ -24,7 +24,7 @@ def text_lesson(rng: np.random.Generator, longest: int) -> Lesson:
         runs.append(Pulse(color, int(start), int(stop)))
     questions = flash_questions(rng, runs)
     free = [i for i, word in enumerate(line) if word not in COLORS]
-    if rng.random() < 0.8 and len(free) > 12:
+    if rng.random() < 0.9 and len(free) > 12:
         questions += _light_words(rng, line, free)
     free = [i for i in free if line[i] in FILLER]
     if rng.random() < 0.5 and len(free) > 6:
@@ -46,7 +46,8 @@ def _light_words(rng: np.random.Generator, line: list[str], free: list[int]) -> 
         if place == free[begin + third] or (line[place] != idle and rng.random() < 0.5):
             line[place] = "corners"
     seen = [light for light in (culprit, idle) if light in line]
-    return [Question("cause", "Which light changed the corners?", culprit), light_question(rng, seen)]
+    named = [light_question(rng, seen) for _ in range(3)]
+    return [Question("cause", "Which light changed the corners?", culprit), *named]
 
 
 def _motion_words(rng: np.random.Generator, line: list[str], free: list[int]) -> list[Question]:
