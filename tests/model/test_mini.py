@@ -49,7 +49,7 @@ def test_its_fingerprint_is_that_of_the_code():
 def test_nearly_all_of_its_prefix_is_quantised(mini, frames, bits):
     llm = VideoLLM(mini, Strided(), NoScaling(), KVQuant(bits=bits, key_group=32, value_group=32))
     pixels = torch.zeros(frames, 3, 48, 48, dtype=torch.uint8)
-    assert llm.watch(pixels, torch.arange(frames)).packed.quantised_fraction >= 0.9
+    assert llm.watch(pixels, torch.arange(float(frames))).packed.quantised_fraction >= 0.9
 
 
 @pytest.fixture(scope="module")
