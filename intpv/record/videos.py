@@ -1,6 +1,7 @@
 """videos.jsonl: each video's own figures (seconds, bytes), kept apart from samples.jsonl, which must not hold times."""
 
 import json
+import os
 from pathlib import Path
 
 
@@ -11,9 +12,12 @@ class VideoFigures:
         self._file = folder / "videos.jsonl"
 
     def append(self, video: str, figures: dict[str, float]) -> None:
-        torn = self._file.exists() and not self._file.read_bytes().endswith(b"\n")
-        with self._file.open("a", encoding="utf-8") as file:
-            file.write("\n" * torn + json.dumps({"video": video, **figures}, allow_nan=False) + "\n")
+        line = json.dumps({"video": video, **figures}, allow_nan=False) + "\n"
+        with self._file.open("ab+") as file:
+            if file.tell():  # the last byte alone tells whether a crash tore the line before
+                file.seek(-1, os.SEEK_END)
+                line = line if file.read() == b"\n" else "\n" + line
+            file.write(line.encode())
 
     def read(self) -> dict[str, dict[str, float]]:
         """Video -> figures."""
