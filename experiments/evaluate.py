@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from intpv.errors import BadInput
 
 from . import sweep_end
+from .command_line import INTERRUPTED, explained, reason, without_null
 from .naming import register_resolvers
 
 log = logging.getLogger(__name__)
@@ -25,17 +26,22 @@ def evaluate(config: DictConfig) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
         run_cell(plain, HydraConfig.get().runtime.choices, folder, sweep_end.progress)
-    except BadInput as error:
-        sweep_end.failed.append((folder.name, str(error)))
     except Exception as error:  # the cell's own log and status.json hold the traceback; other cells go on
-        log.info("%s failed", folder.name, exc_info=True)
-        sweep_end.failed.append((folder.name, f"{type(error).__name__}: {error}"))
+        if not isinstance(error, BadInput):
+            log.info("%s failed", folder.name, exc_info=True)
+        sweep_end.failed.append((folder.name, reason(error)))
 
 
 def main() -> None:
     sweep_end.failed.clear()
     sweep_end.incomplete.clear()
-    evaluate()
+    sys.argv[1:] = without_null(sys.argv[1:])
+    try:
+        with explained("evaluate"):
+            evaluate()
+    except KeyboardInterrupt:
+        sweep_end.say_interrupted()
+        sys.exit(INTERRUPTED)
     sys.exit(sweep_end.exit_code())
 
 

@@ -2,7 +2,10 @@
 
 from omegaconf import DictConfig, OmegaConf
 
+from intpv.errors import BadInput
 from intpv.record.cell import cell_name, config_hash
+
+WHOLE_NUMBERS = {"frames": 1, "seed": 0, "max_new_tokens": 1}  # top-level keys and the least that each may be
 
 
 def register_resolvers(package: str) -> None:
@@ -12,10 +15,14 @@ def register_resolvers(package: str) -> None:
 
 
 def _cell(*, _root_: DictConfig) -> str:
+    """Refuses what would name a folder that no run can fill: BadInput comes before anything is written."""
     choices = _root_.hydra.runtime.choices
     plain = OmegaConf.to_container(
         OmegaConf.masked_copy(_root_, [key for key in _root_ if key != "hydra"]), resolve=True
     )
+    for key, least in WHOLE_NUMBERS.items():
+        if type(plain[key]) is not int or plain[key] < least:
+            raise BadInput(f"{key} must be a whole number of at least {least}, got {plain[key]}")
     return cell_name(
         {
             "rearranger": choices.rearranger,

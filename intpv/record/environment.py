@@ -2,17 +2,18 @@
 
 import platform
 import subprocess
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-SCHEMA = 1  # version of the run folder's layout
-PACKAGES = ("torch", "transformers", "lightning", "hydra-core", "av", "intpv")
+SCHEMA = 2  # version of the run folder's layout
+LONGEST_DIFF = 200_000  # characters; a longer one is cut, and says so
 
 
 def environment(
     seed: int, device: str | None = None, decoder: str | None = None, decoder_version: str | None = None
 ) -> dict:
-    """Commit and cleanness of the package's repository, versions, device, threads, decoder and seed.
+    """State of the package's repository, versions of everything installed, device, threads, decoder and seed.
 
     `device` as torch writes it (cpu, cuda:0), None for the GPU if there is one; `decoder` None where no file is read.
     """
@@ -22,7 +23,9 @@ def environment(
     return {
         "schema": SCHEMA,
         **repository(Path(__file__).parents[1]),
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": installed(),
         "device": device,
         "device_name": torch.cuda.get_device_name(device) if device.startswith("cuda") else _cpu_name(),
         "threads": torch.get_num_threads(),
@@ -32,28 +35,40 @@ def environment(
     }
 
 
-def repository(folder: Path) -> dict[str, str | bool | None]:
-    """{commit, clean} of the git repository that tracks `folder`; both None for an installed package."""
+@cache  # of the code as this process has loaded it: what is edited while a sweep runs is not what ran
+def repository(folder: Path) -> dict[str, str | bool | list[str] | None]:
+    """{commit, clean, diff, untracked} of the git repository that tracks `folder`; all None for an installed package.
+
+    `diff` is what differs from the commit, "" where nothing does; of untracked files there are the names.
+    """
     # an installed package may lie inside somebody else's repository, which does not track it
     if _git(folder, "ls-files", "--error-unmatch", "__init__.py") is None:
-        return {"commit": None, "clean": None}
-    status = _git(folder, "status", "--porcelain")
-    return {"commit": _git(folder, "rev-parse", "HEAD"), "clean": None if status is None else not status}
+        return dict.fromkeys(("commit", "clean", "diff", "untracked"))
+    status, diff = _git(folder, "status", "--porcelain"), _git(folder, "diff", "HEAD")
+    if diff is not None and len(diff) > LONGEST_DIFF:
+        diff = f"{diff[:LONGEST_DIFF]}\n[cut: {len(diff)} characters]"
+    return {
+        "commit": _git(folder, "rev-parse", "HEAD"),
+        "clean": None if status is None else not status,
+        "diff": diff,
+        "untracked": [line[3:] for line in (status or "").splitlines() if line.startswith("??")],
+    }
+
+
+@cache
+def installed() -> dict[str, str]:
+    """Distribution -> version, as pip freeze lists them, but without the paths that pip freeze shows."""
+    found = {one.metadata["Name"]: one.version for one in metadata.distributions() if one.metadata["Name"]}
+    return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
     command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=True, timeout=30)
     except (OSError, subprocess.SubprocessError):  # no git, no repository, or not tracked
         return None
-
-
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:  # intpv run from a clone that was never installed
-        return None
+    return done.stdout.strip("\n")
 
 
 def _cpu_name() -> str:

@@ -13,7 +13,7 @@ from intpv.errors import BadInput
 from intpv.rearranger.rearranger import Rearranger
 
 OPTIONS = {
-    path.stem: instantiate(OmegaConf.load(path))
+    path.stem: instantiate(OmegaConf.create({"seed": 0, "option": OmegaConf.load(path)}).option)
     for path in sorted((Path(__file__).parents[2] / "conf" / "rearranger").glob("*.yaml"))
 }
 RESTORING = [name for name, option in OPTIONS.items() if option.restore]
