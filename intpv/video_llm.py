@@ -1,7 +1,8 @@
 """VideoLLM: watch a video once, ask it many questions.
 
-`watch` encodes and prefills the video into a packed prefix. `ask` feeds all questions as one packed row against that
-prefix (asking.py). A score taken in the prefill pass would never see the quantised cache; here every answer does.
+`watch` is look (the tower), prefill and pack; each is a step of its own because cells of a sweep share the first ones.
+`ask` feeds all questions as one packed row against the packed prefix (asking.py). A score taken in the prefill pass
+would never see the quantised cache; here every answer does.
 """
 
 from collections.abc import Sequence
@@ -17,23 +18,13 @@ from intpv.attention.interface import attending_to, use
 from intpv.errors import BadInput
 from intpv.kv_quant.cache import layers_of
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
-from intpv.kv_quant.packed import PackedPrefix
 from intpv.layout import Layout, Span
 from intpv.model.model import Model
 from intpv.rearranger.rearranger import Rearranger
 from intpv.rope_strategy.apply import applied, geometry_of
 from intpv.rope_strategy.geometry import RopeGeometry
 from intpv.rope_strategy.strategy import RopeStrategy
-
-
-@dataclass(frozen=True)
-class VideoContext:
-    """A watched video: the packed prefix and what it takes to ask on. Asking changes nothing in it."""
-
-    packed: PackedPrefix
-    layout: Layout
-    geometry: RopeGeometry
-    factor: float  # s, fixed for the context
+from intpv.watched import Prefill, VideoContext
 
 
 @dataclass(frozen=True)
@@ -47,19 +38,35 @@ class VideoLLM:
     max_new_tokens: int = 8
 
     @torch.inference_mode()
-    def encode(self, frames: UInt8[Tensor, "F C H W"], video_id: str = "") -> Float[Tensor, "F P D"]:
-        """Decoded frames of any size to visual tokens in the order of time."""
-        encoder = self.model.encoder
-        order = self.rearranger.order(len(frames), encoder.group_length, video_id)
-        pixels = self.model.preprocess(frames.to(self.device))
-        return self.rearranger.merge(encoder(self.rearranger.split(pixels, order)), order)
-
-    @torch.inference_mode()
     def watch(
         self, frames: UInt8[Tensor, "F C H W"], timestamps: Float[Tensor, " F"], video_id: str = ""
     ) -> VideoContext:
-        """Encode and prefill once; `timestamps` in seconds, `video_id` seeds the random rearranger."""
-        tokens = self.encode(frames, video_id)
+        """Decoded frames of any size; `timestamps` in seconds, `video_id` seeds the random rearranger."""
+        pixels = self.model.preprocess.fit(frames.to(self.device))
+        return self.pack(self.prefill(self.look(pixels, video_id), timestamps, video_id))
+
+    def order(self, num_frames: int, video_id: str = "") -> Int[Tensor, "m N"]:
+        """The index table of a video's frames."""
+        return self.rearranger.order(num_frames, self.model.encoder.group_length, video_id)
+
+    @torch.inference_mode()
+    def look(self, pixels: UInt8[Tensor, "F C S S"], video_id: str = "") -> Float[Tensor, "m N P E"]:
+        """Fitted frames through the tower, in groups: all that does not depend on projector, RoPE and quantisation."""
+        normalised = self.model.preprocess.normalise(pixels.to(self.device))
+        return self.model.encoder.features(self.rearranger.split(normalised, self.order(len(pixels), video_id)))
+
+    @torch.inference_mode()
+    def tokens(self, features: Float[Tensor, "m N P E"], video_id: str = "") -> Float[Tensor, "F P D"]:
+        """The tower's output through the projector, back in the order of time."""
+        groups = self.model.encoder.project(features.to(self.device))
+        return self.rearranger.merge(groups, self.order(groups.shape[0] * groups.shape[1], video_id))
+
+    @torch.inference_mode()
+    def prefill(
+        self, features: Float[Tensor, "m N P E"], timestamps: Float[Tensor, " F"], video_id: str = ""
+    ) -> Prefill:
+        """The prefix in full precision, under the rotation of `rope_strategy`."""
+        tokens = self.tokens(features, video_id)
         before, after = self._prefix_ids()
         per_frame = tokens.shape[1]
         layout = Layout(
@@ -82,8 +89,14 @@ class VideoLLM:
                 position_ids=self.rope_strategy.positions(layout, factor).to(self.device),
                 past_key_values=cache,
             )
+        return Prefill(layers_of(cache), layout, geometry, factor)
+
+    @torch.inference_mode()
+    def pack(self, prefill: Prefill) -> VideoContext:
+        """Keep or quantise the prefix; `prefill` stays as it is, so that other policies can pack it too."""
+        layout, geometry, factor = prefill.layout, prefill.geometry, prefill.factor
         angles = self.rope_strategy.angles(layout, geometry, factor)
-        return VideoContext(self.kv_quant.pack(layers_of(cache), layout, angles), layout, geometry, factor)
+        return VideoContext(self.kv_quant.pack(prefill.layers, layout, angles), layout, geometry, factor)
 
     @torch.inference_mode()
     def ask(
@@ -102,6 +115,11 @@ class VideoLLM:
         ):
             asking = Asking(self.model.llm, self.model.tokenizer, positions.to(self.device))
             return asking.answer(rows, options or [()] * len(rows), self.max_new_tokens)
+
+    def prefix_length(self, num_frames: int) -> int:
+        """S, tokens of a watched video's prefix: the text around it and F * P."""
+        before, after = self._prefix_ids()
+        return len(before) + num_frames * self.model.encoder.tokens_per_frame + len(after)
 
     @property
     def device(self) -> torch.device:

@@ -50,7 +50,7 @@ def plain_logits(llm: VideoLLM, frames, question: str, answer: tuple[int, ...] =
     ids = model.tokenizer(model.prompt.before_video).input_ids
     asked = model.tokenizer(model.prompt.question(question), add_special_tokens=False).input_ids
     embed = model.llm.get_input_embeddings()
-    tokens = llm.encode(frames).flatten(0, 1)
+    tokens = llm.tokens(llm.look(frames)).flatten(0, 1)
     row = torch.cat([embed(torch.tensor(ids)), tokens, embed(torch.tensor([*asked, *answer]))])
     with torch.no_grad():
         return model.llm(inputs_embeds=row[None]).logits[0, -1 - len(answer) :]

@@ -19,7 +19,8 @@ CHUNK = 8  # frames made float at a time: a whole long clip at its own size woul
 class Preprocess:
     """In this order: short side to `size` (long side rounded down), centre crop, / 255, minus mean, over std.
 
-    Each frame is treated alone, so the result does not depend on F. Bicubic overshoot is cut to 0..255 as PIL does.
+    Each frame is treated alone, so the result does not depend on F. Between `fit` and `normalise` pixels are whole
+    numbers, as PIL's are: a quarter of the bytes for a cache to keep, and the same values whether kept or not.
     """
 
     size: int = 224  # S, pixels
@@ -36,16 +37,26 @@ class Preprocess:
 
     def __call__(self, frames: UInt8[Tensor, "F C H W"]) -> Float[Tensor, "F C S S"]:
         """uint8 frames of any size -> float32 frames of size S x S on the same device."""
-        return torch.cat([self._convert(chunk) for chunk in frames.split(CHUNK)])
+        return self.normalise(self.fit(frames))
 
-    def _convert(self, frames: UInt8[Tensor, "f C H W"]) -> Float[Tensor, "f C S S"]:
+    def fit(self, frames: UInt8[Tensor, "F C H W"]) -> UInt8[Tensor, "F C S S"]:
+        """Resized and cropped; bicubic overshoot is cut to 0..255."""
+        return torch.cat([self._resize(chunk) for chunk in frames.split(CHUNK)])
+
+    def normalise(self, pixels: UInt8[Tensor, "F C S S"]) -> Float[Tensor, "F C S S"]:
+        """What the tower takes, float32."""
+        mean, std = (torch.tensor(value, device=pixels.device)[:, None, None] for value in (self.mean, self.std))
+        return (pixels / 255 - mean) / std
+
+    def _resize(self, frames: UInt8[Tensor, "f C H W"]) -> UInt8[Tensor, "f C S S"]:
         height, width = frames.shape[-2:]
         short = min(height, width)
         target = (self.size * height // short, self.size * width // short)
-        pixels = frames.float()
+        pixels = frames
         if target != (height, width):
-            pixels = interpolate(pixels, size=target, mode=self.resize, antialias=self.antialias, align_corners=False)
+            pixels = interpolate(
+                frames.float(), size=target, mode=self.resize, antialias=self.antialias, align_corners=False
+            )
         top, left = (round((side - self.size) / 2) for side in target)
-        pixels = pixels[..., top : top + self.size, left : left + self.size].clamp(0, 255) / 255
-        mean, std = (pixels.new_tensor(value)[:, None, None] for value in (self.mean, self.std))
-        return (pixels - mean) / std
+        pixels = pixels[..., top : top + self.size, left : left + self.size]
+        return pixels if pixels.dtype == torch.uint8 else pixels.round().clamp(0, 255).to(torch.uint8)

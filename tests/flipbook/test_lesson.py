@@ -70,7 +70,7 @@ def test_training_sees_what_watch_and_ask_see():
     context = llm.watch(frames, torch.arange(8.0))
     answers = llm.ask(context, [question for _, question, _ in lesson.questions])
     embeddings = model.decoder.embed_tokens(batch.ids)
-    embeddings[0, batch.video[0]] = llm.encode(frames).flatten(0, 1)
+    embeddings[0, batch.video[0]] = llm.tokens(llm.look(model.preprocess.fit(frames))).flatten(0, 1)
     with torch.no_grad():
         logits = model.llm(
             inputs_embeds=embeddings, attention_mask=batch.mask, position_ids=batch.positions, use_cache=False
