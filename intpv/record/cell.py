@@ -9,22 +9,27 @@ from collections.abc import Mapping
 HASH_LENGTH = 16  # hex digits
 ELSEWHERE = frozenset({"hydra", "sweep", "logger", "launcher", "cache"})  # groups that say where a cell runs, not what
 MACHINE = frozenset({"accelerator", "devices", "num_nodes", "strategy", "enable_progress_bar"})  # keys of `trainer`
-SPEED = frozenset({"threads", "num_workers"})  # keys of any group
-PLACE = re.compile(r"(^|_)(path|dir|root|folder|file)s?$")
+SPEED = frozenset({"threads", "num_workers", "timeout_s"})  # keys of any group
+PLACE = re.compile(r"_path$|(^|_)(dir|root|folder|file)s?$")
 
 
 def config_hash(config: dict) -> str:
     """Hash of everything in a plain, resolved config that can change a result.
 
     Left out: logger, launcher, cache, hydra and the name of the sweep; devices and threads; keys that name a place
-    (path, *_dir, ...). Any other absolute path counts by its last part alone, so a checkpoint may move.
+    (*_dir, root, ...). A key `path`, and any other absolute path, counts by its last part alone: a checkpoint may move,
+    but two checkpoints are two cells.
     """
+    text = json.dumps(portable(config), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
+
+
+def portable(config: dict) -> dict:
+    """The part of a plain config that `config_hash` is made from, the same on every machine."""
     kept = {key: value for key, value in config.items() if key not in ELSEWHERE}
     if isinstance(kept.get("trainer"), Mapping):
         kept["trainer"] = {key: value for key, value in kept["trainer"].items() if key not in MACHINE}
-    content = _portable(kept)
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
+    return _portable(kept)
 
 
 def cell_name(parts: Mapping[str, object]) -> str:
@@ -49,9 +54,12 @@ def cell_name(parts: Mapping[str, object]) -> str:
 def _portable(value: object) -> object:
     if isinstance(value, Mapping):
         kept = {str(key): item for key, item in value.items()}
-        return {key: _portable(item) for key, item in kept.items() if key not in SPEED and not PLACE.search(key)}
+        kept = {key: item for key, item in kept.items() if key not in SPEED and not PLACE.search(key)}
+        return {key: _last(item) if key == "path" else _portable(item) for key, item in kept.items()}
     if isinstance(value, list | tuple):
         return [_portable(item) for item in value]
-    if isinstance(value, str) and os.path.isabs(os.path.expanduser(value)):
-        return os.path.basename(value.rstrip("/"))
-    return value
+    return _last(value) if isinstance(value, str) and os.path.isabs(os.path.expanduser(value)) else value
+
+
+def _last(path: object) -> object:
+    return os.path.basename(path.rstrip("/")) if isinstance(path, str) else path

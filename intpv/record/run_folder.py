@@ -18,8 +18,7 @@ from pathlib import Path
 
 from intpv.record import samples
 from intpv.record.atomic import write_json, write_text
-
-OUT_OF_MEMORY = ("OutOfMemoryError", "MemoryError")  # torch's is known by name: record does not import torch
+from intpv.record.out_of_memory import asked_bytes, is_out_of_memory
 
 
 class RunFolder:
@@ -47,6 +46,10 @@ class RunFolder:
         write_text(self._samples, "".join(map(samples.to_line, kept)))
         self._answered = {record["video"] for record in kept}
         return self.answered()
+
+    def complete(self, expected: Mapping[str, int]) -> set[str]:
+        """The videos that `open` would find answered; changes nothing."""
+        return {record["video"] for record in samples.complete(self.samples(), expected)}
 
     def answered(self) -> set[str]:
         """Videos whose questions are all written."""
@@ -77,6 +80,11 @@ class RunFolder:
         """Those of a finished cell."""
         return json.loads((self.path / "metrics.json").read_text(encoding="utf-8"))
 
+    def environment(self) -> dict | None:
+        """Where the cell was begun or last resumed; None where it never was."""
+        file = self.path / "environment.json"
+        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+
     def finish(self, metrics: Mapping[str, object], records: Sequence[Mapping] | None = None) -> None:
         """Sort the samples by question id, write the metrics (numbers or None), and only then call the cell done.
 
@@ -93,10 +101,16 @@ class RunFolder:
 
     def fail(self, error: BaseException) -> None:
         """Record why the cell stopped; what was answered stays and a later `open` goes on from it."""
-        name = type(error).__name__
         trace = "".join(traceback.format_exception(error))
-        described = {"type": name, "message": str(error), "traceback": trace}
-        self._set_status("oom" if name in OUT_OF_MEMORY else "failed", described)
+        described = {"type": type(error).__name__, "message": str(error), "traceback": trace}
+        if is_out_of_memory(error):
+            self._set_status("oom", {**described, "bytes_asked": asked_bytes(error)})
+        else:
+            self._set_status("failed", described)
+
+    def crash(self, how: str, trace: str) -> None:
+        """Record for another process that it ended without a word; `trace` is what it left behind."""
+        self._set_status("failed", {"type": "Crash", "message": how, "traceback": trace})
 
     @property
     def _samples(self) -> Path:

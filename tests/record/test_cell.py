@@ -11,7 +11,12 @@ from intpv.record.cell import cell_name, config_hash
 CONFIG = {
     "frames": 32,
     "seed": 0,
-    "model": {"_target_": "intpv.model.X", "checkpoint": "/data/models/llava-7b", "dtype": "bfloat16"},
+    "model": {
+        "_target_": "intpv.model.X",
+        "checkpoint": "/data/models/llava-7b",
+        "path": "checkpoints/seed0",
+        "dtype": "bfloat16",
+    },
     "data": {"name": "msvd_qa", "root": "/data/msvd", "limit": None, "num_workers": 4},
     "video": {"decoder": "pyav", "threads": 1},
     "rope_strategy": {"_target_": "intpv.rope_strategy.yarn.Yarn", "factor": "auto", "trained": [8, 256]},
@@ -35,6 +40,7 @@ def changed(path, value):
     ("path", "value"),
     [
         ("model.checkpoint", "/elsewhere/llava-7b/"),
+        ("model.path", "/elsewhere/seed0"),
         ("data.root", "/mnt/msvd"),
         ("data.video_dir", "/mnt/msvd/videos"),
         ("data.num_workers", 0),
@@ -58,6 +64,7 @@ def test_place_machine_and_mirror_do_not_count(path, value):
         ("frames", 64),
         ("seed", 1),
         ("model.checkpoint", "/data/models/llava-13b"),
+        ("model.path", "checkpoints/seed1"),
         ("model._target_", "intpv.model.Y"),
         ("model.dtype", "float32"),
         ("data.name", "msrvtt_qa"),
