@@ -1,40 +1,59 @@
 """One cell: a plain config in, a finished run folder out."""
 
+import errno
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 from hydra.utils import instantiate
 from lightning import Callback, seed_everything
 from torch.utils.data import DataLoader
 
-from intpv.inference import Clips, Inference, Watched
+from intpv.clips import Clips, Loaded
+from intpv.errors import BadInput
+from intpv.inference import Inference, Watched
 from intpv.measure.cell import cell_metrics
-from intpv.record.cell import config_hash
 from intpv.record.environment import environment
+from intpv.record.mirror import Mirror
 from intpv.record.run_folder import RunFolder
 from intpv.record.videos import VideoFigures
+from intpv.video.strip import strip
+from intpv.viewing import Viewer
 
 from . import build
 from .quiet import quiet
+from .threads import set_threads
 
 log = logging.getLogger(__name__)
 quiet()
 
+SCIENCE = ("model", "encoder", "rearranger", "rope_strategy", "kv_quant", "data", "scorer", "experiment")  # as tags
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)  # no other cell could be written either
 
-def run_cell(config: dict, choices: dict, folder: Path, progress) -> None:
-    """Run what is missing of the cell; a finished one is left as it is. BadInput for what cannot be run at all."""
+
+def run_cell(config: dict, choices: dict, folder: Path, progress, share: int = 1, keep_prefixes: bool = False) -> None:
+    """Run what is missing of the cell; a finished one is left as it is. BadInput for what cannot be run at all.
+
+    `share` is the number of processes that this machine is shared with, `keep_prefixes` whether another cell of this
+    process differs in quantisation alone. After Ctrl-C or a full disk the cell stays `running`: nothing is wrong with
+    it, and the same command goes on with the next video.
+    """
     run = RunFolder(folder)
     if run.status() == "done":
         progress.cell_done(folder, run.metrics())
         return
-    sweep = config["sweep"]["name"]
     logger = instantiate(config["logger"])
-    logger.start(sweep, folder.name, config_hash({"sweep": sweep, "cell": folder.name}), config)
+    logger.start(config["sweep"]["name"], folder.name, config, {group: choices.get(group) for group in SCIENCE})
     try:
-        metrics = _run(config, choices, run, progress)
+        metrics = _run(config, choices, run, progress, logger, share, keep_prefixes)
     except BaseException as error:
-        run.fail(error)
+        interrupted = isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt)
+        if not interrupted and not (isinstance(error, OSError) and error.errno in DISK):
+            with suppress(OSError):
+                run.fail(error)
         logger.finish({}, failed=True)
+        if interrupted:  # Lightning makes SystemExit of it
+            raise KeyboardInterrupt from None
         raise
     logger.finish(metrics, failed=False)
     progress.cell_done(folder, metrics)
@@ -43,20 +62,31 @@ def run_cell(config: dict, choices: dict, folder: Path, progress) -> None:
 class _Write(Callback):
     """Each video is on disk before the next one is watched."""
 
-    def __init__(self, run: RunFolder, figures: VideoFigures, progress):
-        self.run, self.figures, self.progress = run, figures, progress
+    def __init__(self, run: RunFolder, figures: VideoFigures, progress, logger: Mirror, viewer: Viewer):
+        self.run, self.figures, self.progress, self.logger, self.viewer = run, figures, progress, logger, viewer
+        self.shown = 0
 
-    def on_predict_batch_end(self, trainer, module, outputs: Watched, batch, batch_idx, dataloader_idx=0):
+    def on_predict_batch_end(self, trainer, module, outputs: Watched, batch: Loaded, batch_idx, dataloader_idx=0):
         if outputs.figures:
             self.figures.append(batch.item.id, outputs.figures)
         self.run.append(outputs.records)
-        self.progress.video_done()
+        self.progress.video_done(len(outputs.records), outputs.fetched)
+        if self.shown < self.logger.strips:
+            self.shown += 1
+            frames = None if batch.error else batch.frames or self.viewer.frames(batch.item.path)
+            self.logger.video(outputs.records, None if frames is None else strip(frames.pixels).numpy())
 
 
-def _run(config: dict, choices: dict, run: RunFolder, progress) -> dict:
+def _run(config, choices, run: RunFolder, progress, logger: Mirror, share: int, keep_prefixes: bool) -> dict:
+    trainer_options = dict(config["trainer"])
+    set_threads(trainer_options.pop("threads"), share)
+    if trainer_options.get("devices") != 1:
+        devices = trainer_options.get("devices")
+        raise BadInput(f"trainer.devices must be 1, got {devices}: hydra.launcher.workers spreads cells over devices")
     seed_everything(config["seed"], verbose=False)
     reader, scorer, benchmark = instantiate(config["video"]), instantiate(config["scorer"]), build.benchmark(config)
     video_llm, items = build.video_llm(config), benchmark.items()
+    viewer = Viewer(video_llm, reader, build.cache(config), config["frames"])
     encoder = video_llm.model.encoder
     if not encoder.mixes_time:
         log.warning(
@@ -65,26 +95,40 @@ def _run(config: dict, choices: dict, run: RunFolder, progress) -> dict:
             choices["rearranger"],
         )
     known = environment(seed=config["seed"], decoder=reader.decoder, decoder_version=reader.version)
+    _check_commit(run, known, config["sweep"]["strict"])
     done = run.open({item.id: len(item.questions) for item in items}, known)
     left = [item for item in items if item.id not in done]
     progress.cell_started(run.path, len(items), len(done))
     figures = VideoFigures(run.path)
     if left:
+        module = Inference(viewer, scorer, benchmark, build.prefixes(config, keep_prefixes))
         trainer = instantiate(
-            config["trainer"],
+            trainer_options,
             logger=False,
             enable_progress_bar=False,
             enable_checkpointing=False,
             enable_model_summary=False,
-            callbacks=[_Write(run, figures, progress)],
+            callbacks=[_Write(run, figures, progress, logger, viewer)],
         )
-        loader = DataLoader(Clips(left, reader, config["frames"]), batch_size=None)
-        trainer.predict(Inference(video_llm, scorer, benchmark), loader, return_predictions=False)
+        loader = DataLoader(Clips(left, viewer, module.needs_frames), batch_size=None)
+        trainer.predict(module, loader, return_predictions=False)
     static = {
         "frames": config["frames"],
-        "groups": len(video_llm.rearranger.order(config["frames"], encoder.group_length)),
+        "groups": len(video_llm.order(config["frames"])),
         "rearrangement_is_noop": int(not encoder.mixes_time),
     }
     metrics = {**cell_metrics(run.samples(), figures.read()), **static}
     run.finish(metrics)
     return metrics
+
+
+def _check_commit(run: RunFolder, now: dict, strict: bool) -> None:
+    """A cell that was begun with other code is gone on with under a warning; sweep.strict=true refuses it."""
+    before = run.environment()
+    if before is None or not run.samples() or all(before.get(key) == now[key] for key in ("commit", "diff")):
+        return
+    then, here = (f"{one.get('commit')}{'' if one.get('clean') else ' with changes'}" for one in (before, now))
+    line = f"{run.path.name} was begun at commit {then}, this is {here}"
+    if strict:
+        raise BadInput(f"{line}: sweep.strict=true does not go on with it; delete its folder or check that commit out")
+    log.warning("%s: going on with it", line)

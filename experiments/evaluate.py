@@ -10,39 +10,56 @@ from omegaconf import DictConfig, OmegaConf
 
 from intpv.errors import BadInput
 
-from . import sweep_end
+from . import outcome as ending
 from .command_line import INTERRUPTED, explained, reason, without_null
 from .naming import register_resolvers
+from .outcome import outcome
+from .progress import Progress
+from .sweep import launcher  # noqa: F401  registers itself with Hydra
+from .sweep.display import Display
 
 log = logging.getLogger(__name__)
 register_resolvers(__package__)
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
-def evaluate(config: DictConfig) -> None:
+def evaluate(config: DictConfig) -> float | None:
+    """One cell in this process; its accuracy, for sweepers that search."""
     from .cell import run_cell  # heavy imports only now: --help and typos answer at once
 
     plain = OmegaConf.to_container(config, resolve=True)
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    try:
-        run_cell(plain, HydraConfig.get().runtime.choices, folder, sweep_end.progress)
-    except Exception as error:  # the cell's own log and status.json hold the traceback; other cells go on
-        if not isinstance(error, BadInput):
-            log.info("%s failed", folder.name, exc_info=True)
-        sweep_end.failed.append((folder.name, reason(error)))
+    job = HydraConfig.get()
+    folder, choices, found = Path(job.runtime.output_dir), dict(job.runtime.choices), {}
+    with Display(1, 0) as display:
+
+        def emit(event: dict) -> None:
+            found.update(event)
+            display.event(0, event)
+
+        try:
+            if plain["sweep"]["dry_run"]:
+                raise BadInput("sweep.dry_run=true prints the plan of a sweep: add -m")
+            run_cell(plain, choices, folder, Progress(emit), share=job.launcher.get("n_jobs", 1))
+        except Exception as error:  # the cell's own log and status.json hold the traceback; other cells go on
+            if not isinstance(error, BadInput):
+                log.info("%s failed", folder.name, exc_info=True)
+            outcome.failed[folder.name] = (reason(error), list(job.overrides.task))
+            return None
+    if found["coverage"] < 1:
+        outcome.incomplete.append(folder.name)
+    return found["accuracy"]
 
 
 def main() -> None:
-    sweep_end.failed.clear()
-    sweep_end.incomplete.clear()
+    outcome.clear()
     sys.argv[1:] = without_null(sys.argv[1:])
     try:
         with explained("evaluate"):
             evaluate()
     except KeyboardInterrupt:
-        sweep_end.say_interrupted()
+        ending.interrupted()
         sys.exit(INTERRUPTED)
-    sys.exit(sweep_end.exit_code())
+    sys.exit(outcome.exit_code)
 
 
 if __name__ == "__main__":

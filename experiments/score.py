@@ -6,7 +6,6 @@ Writes runs/<sweep>@<scorer>/ beside the sweep, cell by cell, and its table; the
 import argparse
 import shutil
 import sys
-from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +16,8 @@ from intpv.errors import BadInput
 from intpv.measure.cell import cell_metrics
 from intpv.record.run_folder import RunFolder
 from intpv.record.videos import VideoFigures
+
+from .sibling import analysis
 
 CONF = Path(__file__).resolve().parents[1] / "conf" / "scorer"
 
@@ -31,7 +32,7 @@ def main() -> None:
         target = rescore(arguments.sweep, arguments.scorer)
     except BadInput as error:
         sys.exit(f"score: {error}")
-    import_module(f"{__package__.removesuffix('experiments')}analysis.summary").summarise_sweep(target)
+    analysis("summary").summarise_sweep(target)
 
 
 def rescore(sweep: Path, name: str) -> Path:

@@ -6,43 +6,27 @@ from dataclasses import dataclass
 
 import torch
 from lightning import LightningModule
-from torch.utils.data import Dataset
 
+from intpv.cache.first_come import FirstCome
+from intpv.clips import Loaded
 from intpv.data.benchmark import Benchmark
 from intpv.data.item import VideoItem
 from intpv.errors import BadInput
 from intpv.scorer.scorer import Scorer
-from intpv.video.decode import Video, VideoError
-from intpv.video.reader import VideoReader
-from intpv.video_llm import VideoLLM
+from intpv.video.error import VideoError
+from intpv.viewing import Viewer
+from intpv.watched import Prefill
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """A video ready to be watched, or the reason why it cannot be."""
+class Prefilled:
+    """A prefix before packing: what cells that differ in quantisation alone have in common."""
 
-    item: VideoItem
-    video: Video | None
-    error: str | None = None
-
-
-class Clips(Dataset):
-    """Decodes the videos of a benchmark; what cannot be decoded is carried on as an error, not raised."""
-
-    def __init__(self, items: list[VideoItem], reader: VideoReader, frames: int):
-        self.items, self.reader, self.frames = items, reader, frames
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __getitem__(self, index: int) -> Loaded:
-        item = self.items[index]
-        try:
-            return Loaded(item, self.reader.read(item.path, self.frames))
-        except VideoError as error:
-            return Loaded(item, None, str(error))
+    prefill: Prefill
+    indices: tuple[int, ...]
+    seconds: dict[str, float]  # what decoding, the tower and the prefill took, whenever that was
 
 
 @dataclass(frozen=True)
@@ -50,29 +34,37 @@ class Watched:
     """What one video gave: a record per question, and the video's own figures (None where it failed)."""
 
     records: list[dict]
-    figures: dict | None
+    figures: dict | None = None
+    fetched: bool = False  # frames and tower were spared: what they give was at hand
 
 
 class Inference(LightningModule):
-    """predict_step only: nothing is trained here."""
+    """predict_step only: nothing is trained here. `prefixes` are shared with other cells, by video id."""
 
-    def __init__(self, video_llm: VideoLLM, scorer: Scorer, benchmark: Benchmark):
+    def __init__(self, viewer: Viewer, scorer: Scorer, benchmark: Benchmark, prefixes: FirstCome):
         super().__init__()
-        self.video_llm, self.scorer, self.benchmark = video_llm, scorer, benchmark
+        self.viewer, self.video_llm = viewer, viewer.video_llm
+        self.scorer, self.benchmark, self.prefixes = scorer, benchmark, prefixes
         # registered, so that Lightning moves them to the device
-        self.llm, self.encoder = video_llm.model.llm, video_llm.model.encoder
+        self.llm, self.encoder = self.video_llm.model.llm, self.video_llm.model.encoder
+
+    def needs_frames(self, item: VideoItem) -> bool:
+        """Whether neither the prefix nor the tower's output of this video is at hand."""
+        return self.prefixes.get(item.id) is None and not self.viewer.is_ready(item)
 
     def predict_step(self, loaded: Loaded, _) -> Watched:
-        item, video = loaded.item, loaded.video
-        if video is None:
-            log.warning("%s: %d questions failed: %s", item.id, len(item.questions), loaded.error)
-            return Watched([_record(item, question, error=loaded.error) for question in item.questions], None)
+        item = loaded.item
+        try:
+            if loaded.error:
+                return _unanswered(item, loaded.error)
+            prefilled, fetched = self._prefilled(loaded)
+        except VideoError as error:
+            return _unanswered(item, str(error))
         start = time.perf_counter()
-        context = self.video_llm.watch(video.frames, video.timestamps, item.id)
-        self._wait()
-        watched = time.perf_counter()
-        bounds = self.benchmark.bounds(item, video.indices)
-        start_asking = time.perf_counter()
+        context = self.video_llm.pack(prefilled.prefill)
+        pack_s = self._since(start)
+        bounds = self.benchmark.bounds(item, prefilled.indices)
+        start = time.perf_counter()
         try:
             answers = self.video_llm.ask(
                 context,
@@ -81,9 +73,8 @@ class Inference(LightningModule):
             )
         except BadInput as error:
             pairs = zip(item.questions, bounds, strict=True)
-            return Watched([_record(item, question, bound, str(error)) for question, bound in pairs], None)
-        self._wait()
-        asked = time.perf_counter()
+            return Watched([_record(item, question, bound, str(error)) for question, bound in pairs])
+        seconds = {**prefilled.seconds, "pack_s": pack_s, "ask_s": self._since(start)}
         records = []
         for question, answer, bound in zip(item.questions, answers, bounds, strict=True):
             score = self.scorer.score(answer.text, question)
@@ -93,8 +84,9 @@ class Inference(LightningModule):
             records.append(_record(item, question, bound, loglik=loglik, **outcome))
         packed = context.packed
         figures = {
-            "watch_s": watched - start,
-            "ask_s": asked - start_asking,
+            **{f"time/{name}": value for name, value in seconds.items()},
+            "time/watch_s": seconds["encode_s"] + seconds["prefill_s"] + seconds["pack_s"],
+            "cache/fetched": float(fetched),
             "kv/bytes": packed.ledger()["total"],
             "kv/full_precision_bytes": packed.full_precision_bytes,
             "kv/bits_per_element": packed.bits_per_element,
@@ -102,15 +94,33 @@ class Inference(LightningModule):
             "rope/factor": context.factor,
             "rope/trained_length": context.geometry.trained_length,
         }
-        return Watched(records, figures)
+        return Watched(records, figures, fetched)
+
+    def _prefilled(self, loaded: Loaded) -> tuple[Prefilled, bool]:
+        """The prefix before packing, and whether frames and tower were spared for it."""
+        if (kept := self.prefixes.get(loaded.item.id)) is not None:
+            return kept, True
+        view = self.viewer.view(loaded.item, loaded.frames)
+        start = time.perf_counter()
+        prefill = self.video_llm.prefill(view.features, view.timestamps, loaded.item.id)
+        seconds = {"decode_s": view.decode_s, "encode_s": view.encode_s, "prefill_s": self._since(start)}
+        prefilled = Prefilled(prefill, view.indices, seconds)
+        self.prefixes.put(loaded.item.id, prefilled)
+        return prefilled, view.fetched
 
     def transfer_batch_to_device(self, batch: Loaded, device: torch.device, dataloader_idx: int) -> Loaded:
         return batch  # watch moves the frames itself
 
-    def _wait(self) -> None:
-        """A GPU answers before it is done: times are taken after it is."""
+    def _since(self, start: float) -> float:
+        """Seconds; a GPU answers before it is done, so times are taken after it is."""
         if self.video_llm.device.type == "cuda":
             torch.cuda.synchronize(self.video_llm.device)
+        return time.perf_counter() - start
+
+
+def _unanswered(item: VideoItem, error: str) -> Watched:
+    log.warning("%s: %d questions failed: %s", item.id, len(item.questions), error)
+    return Watched([_record(item, question, error=error) for question in item.questions])
 
 
 def _record(item: VideoItem, question, bound: dict | None = None, error: str | None = None, **outcome) -> dict:

@@ -1,6 +1,7 @@
 """VideoEncoder: what every encoder offers. A tower reads groups of frames, a projector takes them to LLM width."""
 
 from abc import ABC, abstractmethod
+from dataclasses import asdict
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -41,6 +42,16 @@ class VideoEncoder(nn.Module, ABC):
     def tokens_per_frame(self) -> int:
         """P, patches and the CLS token."""
         return self.config.num_patches + 1
+
+    @property
+    def description(self) -> dict:
+        """Class and sizes: what a checkpoint states and a loader compares."""
+        return {"encoder": type(self).__name__, "depth": self.depth, **asdict(self.config)}
+
+    @property
+    def attention(self) -> str:
+        """How the tower computes attention, by transformers' name for it."""
+        return getattr(getattr(self.tower, "config", None), "_attn_implementation", "sdpa")
 
     def forward(self, groups: Float[Tensor, "m N C H W"]) -> Float[Tensor, "m N P D"]:
         """Normalised pixels to tokens of LLM width."""

@@ -5,8 +5,6 @@ from statistics import fmean
 
 from intpv.measure.summary import summarise
 
-TIMES = {"watch_s": "time/watch_s", "ask_s": "time/ask_s"}  # seconds per video
-
 
 def cell_metrics(samples: Sequence[Mapping], figures: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """Flat metrics of all answered questions; bytes and factors are per video, and exact where all videos agree."""
@@ -14,5 +12,5 @@ def cell_metrics(samples: Sequence[Mapping], figures: Mapping[str, Mapping[str, 
     watched = [figures[video] for video in {sample["video"] for sample in samples} if video in figures]
     for key in watched[0] if watched else ():
         values = [one[key] for one in watched]
-        metrics[TIMES.get(key, key)] = values[0] if len(set(values)) == 1 else fmean(values)
+        metrics[key] = values[0] if len(set(values)) == 1 else fmean(values)
     return metrics

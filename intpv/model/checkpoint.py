@@ -64,7 +64,7 @@ def save(folder: Path, model: Model, training: dict) -> None:
     model.tokenizer.save_pretrained(folder)
     weights = {key: value.half().contiguous() for key, value in model.encoder.state_dict().items()}
     save_file(weights, folder / "encoder/model.safetensors")
-    _write(folder / "encoder/config.json", describe(model.encoder))
+    _write(folder / "encoder/config.json", model.encoder.description)
     notes = {
         "about": model.about,
         "prompt": asdict(model.prompt),
@@ -73,11 +73,6 @@ def save(folder: Path, model: Model, training: dict) -> None:
         "fingerprint": fingerprint(model.prompt, model.preprocess, model.tokenizer),
     }
     _write(folder / "intpv.json", notes)
-
-
-def describe(encoder: VideoEncoder) -> dict:
-    """Name and sizes of an encoder: what a checkpoint states and a loader compares."""
-    return {"encoder": type(encoder).__name__, "depth": encoder.depth, **asdict(encoder.config)}
 
 
 def fingerprint(prompt: Prompt, preprocess: Preprocess, tokenizer) -> str:
@@ -89,7 +84,7 @@ def fingerprint(prompt: Prompt, preprocess: Preprocess, tokenizer) -> str:
 
 
 def _check_encoder(encoder: VideoEncoder, stated: dict, folder: Path) -> None:
-    got = describe(encoder)
+    got = encoder.description
     for key, value in stated.items():
         if got.get(key) != value:
             raise BadInput(f"{folder} was trained with encoder {key}={value}, got {key}={got.get(key)}")

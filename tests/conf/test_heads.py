@@ -24,7 +24,12 @@ def folder(tmp_path_factory):
 def test_the_command_in_the_head_runs(file, folder, monkeypatch):
     arguments = shlex.split(COMMANDS[file], comments=True)
     single = "-m" not in arguments
-    small = ["data.limit=2", f"data.root={folder / 'clips'}", *(["sweep.name=heads"] * single)]
+    small = [
+        "data.limit=2",
+        f"data.root={folder / 'clips'}",
+        f"cache.dir={folder / 'cache'}",
+        *(["sweep.name=heads"] * single),
+    ]
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", ["evaluate", *arguments, *small])
     with pytest.raises(SystemExit) as ended:

@@ -29,7 +29,7 @@ class Bench:
     def arguments(self, encoder: str = "languagebind") -> list[str]:
         sizes = [f"encoder.{key}={value}" for key, value in {**SIZES, "llm_width": 64}.items()]
         paths = [f"model.path={self.folder / encoder}", f"data.root={self.folder / 'clips'}", "data.limit=2"]
-        return [f"encoder={encoder}", *sizes, *paths]
+        return [f"encoder={encoder}", *sizes, *paths, f"cache.dir={self.folder / 'cache'}"]
 
     def run(self, *arguments: str, code: int = 0) -> str:
         command = [sys.executable, "-m", "experiments.evaluate", *arguments, *self.arguments()]
@@ -84,6 +84,7 @@ def test_a_video_that_cannot_be_decoded_fails_its_questions_alone(bench):
         said = bench.run("sweep.name=damaged", code=1)
     finally:
         clip.write_bytes(content)
+    assert "Traceback" not in said
     (cell,) = bench.cells("damaged").values()
     assert read(cell, "metrics.json")["coverage"] == 0.5
     failed = [r for r in map(json.loads, (cell / "samples.jsonl").open()) if r["error"]]
@@ -98,7 +99,8 @@ def evaluate(bench, monkeypatch, capsys):
 
     def run(*arguments: str, encoder: str = "languagebind") -> tuple[int, str]:
         monkeypatch.chdir(bench.folder)
-        monkeypatch.setattr(sys, "argv", ["evaluate", "logger=none", *bench.arguments(encoder), *arguments])
+        given = [one for one in bench.arguments(encoder) if "cache=off" not in arguments or "cache." not in one]
+        monkeypatch.setattr(sys, "argv", ["evaluate", "logger=none", *given, *arguments])
         with pytest.raises(SystemExit) as ended:
             main()
         said = capsys.readouterr()
@@ -118,11 +120,14 @@ def test_a_frame_by_frame_encoder_says_that_rearranging_does_nothing(bench, eval
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
+        (["trainer.devices=2"], "trainer.devices must be 1, got 2: hydra.launcher.workers spreads cells over devices"),
+        (["trainer.threads=99"], "trainer.threads must be auto or 1 to"),
+        (["video.timeout_s=0"], "video.timeout_s must be a number of seconds over 0, got 0"),
+        (["cache.max_gb=-1"], "cache.max_gb must be at least 0, got -1"),
         (["frames=12"], "frames must be a multiple of 8, the tower's group length, got 12: use 8 or 16"),
         (["rope_strategy.factor=0.5"], "rope_strategy.factor must be at least 1 or auto, got 0.5"),
         (["kv_quant=int8", "kv_quant.sinks=500"], "int8 would quantise 0 of 45 prefix tokens"),
         (["model.path=nowhere"], "model.path=nowhere is no intpv checkpoint: config.json is missing"),
-        (["rope_strategy=foo"], "Could not find 'rope_strategy/foo'"),
     ],
 )
 def test_bad_input_is_one_line(evaluate, arguments, line):
@@ -130,6 +135,18 @@ def test_bad_input_is_one_line(evaluate, arguments, line):
     assert code == 1
     assert line in " ".join(said.split())
     assert "Traceback" not in said
+
+
+def test_two_runs_of_one_cell_are_byte_identical_with_and_without_a_cache(bench, evaluate):
+    arguments = ("frames=16", "rope_strategy=yarn", "kv_quant=int2", "rearranger=random", "seed=3")
+    for sweep, cache in (("first", ()), ("second", ()), ("third", ("cache=off",))):
+        assert evaluate(f"sweep.name={sweep}", *arguments, *cache)[0] == 0
+    first, second, third = (next(iter(bench.cells(name).values())) for name in ("first", "second", "third"))
+    assert first.name == second.name == third.name
+    content = (first / "samples.jsonl").read_bytes()
+    assert content == (second / "samples.jsonl").read_bytes() == (third / "samples.jsonl").read_bytes()
+    assert read(second, "metrics.json")["cache/fetched"] == 1
+    assert read(third, "metrics.json")["cache/fetched"] == 0
 
 
 def test_saved_predictions_are_scored_anew_without_a_model(bench, evaluate, monkeypatch, capsys):

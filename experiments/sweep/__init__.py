@@ -1,0 +1,1 @@
+"""The sweep: many cells as one job - planned, spread over worker processes, watched, resumed."""

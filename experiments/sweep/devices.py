@@ -1,0 +1,23 @@
+"""Devices: which GPUs a sweep may use, told without importing torch, and how many workers that makes."""
+
+import glob
+import os
+from collections.abc import Sequence
+
+from intpv.errors import BadInput
+
+
+def visible() -> list[str | None]:
+    """Visible GPUs as CUDA_VISIBLE_DEVICES names them; [None] without any. Told without importing torch."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        visible = ",".join(sorted(path[len("/dev/nvidia") :] for path in glob.glob("/dev/nvidia[0-9]*")))
+    return [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")] or [None]
+
+
+def count(workers: int | str, devices: Sequence[str | None]) -> int:
+    if workers == "auto":
+        return len(devices)
+    if type(workers) is not int or workers < 1:
+        raise BadInput(f"hydra.launcher.workers must be auto or at least 1, got {workers}")
+    return workers

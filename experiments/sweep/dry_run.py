@@ -1,0 +1,84 @@
+"""Dry run: what a sweep would do - its cells, what is done and cached, and the bytes and seconds still to come."""
+
+from collections.abc import Sequence
+from statistics import median
+
+from hydra.utils import instantiate
+from rich.table import Column, Table
+
+from intpv.record.run_folder import RunFolder
+from intpv.video_llm import VideoLLM
+from intpv.viewing import Viewer
+
+from .. import build
+from ..outcome import console
+from ..quiet import quiet
+from ..sibling import analysis
+from .plan import Planned
+
+COLUMNS = ("state", "left", "cached", "KV", "time")  # videos left, those of them cached, bytes per video, all in all
+
+
+def print_plan(cells: Sequence[Planned], left: Sequence[Planned]) -> None:
+    """A row per cell and the sum. Loads the models: their shape gives the bytes, their weights the cache's keys."""
+    quiet()
+    todo, known, total = {cell.name for cell in left}, _known_seconds(cells), 0.0
+    as_time = analysis("units").seconds_text
+    table = Table(Column("cell", no_wrap=True), *COLUMNS, box=None, title="plan, nothing is run", title_justify="left")
+    for cell in cells:
+        state = cell.status or "new"
+        if cell.name not in todo:
+            table.add_row(cell.name, state, "0")
+            continue
+        videos, cached, kv_bytes = _work(cell)
+        seconds = estimate(known, cell.config["frames"])
+        total += videos * (seconds or 0)
+        size, time = analysis("units").bytes_text(kv_bytes), as_time(seconds and videos * seconds)
+        table.add_row(cell.name, state, str(videos), str(cached), size, time)
+    console.print(table)
+    time = f"about {as_time(total)} of work" if known else "time unknown until a first cell is done"
+    console.print(f"{len(left)} of {len(cells)} cells to run: {time}", highlight=False)
+
+
+def estimate(known: dict[int, float], frames: int) -> float | None:
+    """Seconds per video at F = frames: as measured, else in proportion to the nearest F; None where nothing is known.
+
+    Decoding and sharing between cells are left out: the first adds to a cold start, the second takes from the rest.
+    """
+    if not known:
+        return None
+    nearest = min(known, key=lambda count: abs(count - frames))
+    return known[nearest] * frames / nearest
+
+
+def _known_seconds(cells: Sequence[Planned]) -> dict[int, float]:
+    """F -> median seconds per video, watching and asking, of the sweep's finished cells."""
+    found: dict[int, list[float]] = {}
+    for status in sorted(cells[0].folder.parent.glob("*/status.json")):
+        run = RunFolder(status.parent)
+        metrics = run.metrics() if run.status() == "done" else {}
+        if "time/watch_s" in metrics:
+            found.setdefault(metrics["frames"], []).append(metrics["time/watch_s"] + metrics["time/ask_s"])
+    return {frames: median(seconds) for frames, seconds in found.items()}
+
+
+def _work(cell: Planned) -> tuple[int, int, int]:
+    """Videos left, how many of them the cache has through the tower, and the bytes of one packed prefix."""
+    config = cell.config
+    video_llm, items = build.video_llm(config), build.benchmark(config).items()
+    run = RunFolder(cell.folder)
+    answered = run.complete({item.id: len(item.questions) for item in items})
+    missing = [item for item in items if item.id not in answered]
+    viewer = Viewer(video_llm, instantiate(config["video"]), build.cache(config), config["frames"])
+    return len(missing), sum(map(viewer.is_ready, missing)), _kv_bytes(video_llm, config["frames"])
+
+
+def _kv_bytes(video_llm: VideoLLM, frames: int) -> int:
+    shape = video_llm.model.llm.config.get_text_config()
+    return video_llm.kv_quant.closed_form_bytes(
+        layers=shape.num_hidden_layers,
+        kv_heads=shape.num_key_value_heads,
+        head_dim=getattr(shape, "head_dim", None) or shape.hidden_size // shape.num_attention_heads,
+        length=video_llm.prefix_length(frames),
+        element_size=video_llm.model.llm.dtype.itemsize,
+    )

@@ -1,0 +1,93 @@
+"""Worker: a process that runs batches of cells for a crew; models, frames and prefixes live on between them.
+
+A batch is a line of JSON on standard input, what happens is lines of JSON on the descriptor given as first argument.
+What libraries print, and what the interpreter says when it crashes, goes into the log of the cell at hand.
+"""
+
+import faulthandler
+import json
+import logging
+import logging.config
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from ..progress import Progress
+
+
+class _Warnings(logging.Handler):
+    """Warnings are for the user as well as for the log."""
+
+    def __init__(self, emit: Callable[[dict], None]):
+        super().__init__(logging.WARNING)
+        self.say = emit
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.say({"event": "warning", "line": record.getMessage()})
+
+
+def main() -> None:
+    requests: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+    from ..cell import run_cell
+
+    while True:
+        batch = json.loads(requests.get())
+        for cell in batch["cells"]:
+            _run(cell, batch, run_cell)
+        _emit({"event": "free"})
+
+
+def _emit(event: dict) -> None:
+    os.write(int(sys.argv[1]), (json.dumps(event) + "\n").encode())
+
+
+def _listen(requests: queue.SimpleQueue) -> None:
+    """Hand on batches; when the crew is gone, however it went, end at once."""
+    for line in sys.stdin:
+        requests.put(line)
+    os._exit(0)
+
+
+def _run(cell: dict, batch: dict, run_cell: Callable) -> None:
+    from ..cell import DISK
+    from ..command_line import reason
+
+    folder = Path(cell["folder"])
+    _emit({"event": "cell", "cell": folder.name})
+    try:
+        logging.config.dictConfig(cell["log_config"])
+        logging.getLogger().addHandler(_Warnings(_emit))
+        log = os.open(folder / "evaluate.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        for stream in (1, 2):
+            os.dup2(log, stream)
+        os.close(log)
+        faulthandler.enable(2)
+        keep = len(batch["cells"]) > 1
+        run_cell(cell["config"], cell["choices"], folder, Progress(_emit), batch["share"], keep)
+    except Exception as error:
+        with suppress(OSError):
+            logging.getLogger(__name__).info("%s failed", folder.name, exc_info=True)
+        full = isinstance(error, OSError) and error.errno in DISK
+        _emit({"event": "disk" if full else "failed", "cell": folder.name, "reason": reason(error)})
+        _free_memory()
+
+
+def _free_memory() -> None:
+    """After a failure nothing of the cell should weigh on the next one."""
+    import gc
+
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt):
+        main()
