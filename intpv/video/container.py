@@ -2,14 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 import av
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from intpv.video.decode import VideoError
+from intpv.video.error import VideoError
 from intpv.video.packets import ONE_FRAME_PER_PACKET, Packet, PacketIndex
+
+# the largest picture of any level of H.264, HEVC and AV1; what claims more is damaged, and would take gigabytes.
+# The machine's memory would be no good bound: the same file must be refused on every machine
+MAX_PIXELS = 35_651_584
 
 
 @contextmanager
@@ -19,6 +24,11 @@ def opened(path: str, threads: int, stream: int | None) -> Iterator[tuple[InputC
         # "file:" keeps names such as "a:b.mp4" from being read as protocols, the whitelist keeps playlists off the net
         with av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="ignore") as container:
             video = _video_stream(path, container, stream)
+            if video.codec_context is None:
+                raise VideoError(path, "no decoder for its video codec")
+            if video.width * video.height > MAX_PIXELS:
+                raise VideoError(path, f"its picture of {video.width}x{video.height} is over {MAX_PIXELS} pixels")
+            video.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # sizes may change on the way
             video.codec_context.thread_count = threads
             video.codec_context.thread_type = "AUTO"
             yield container, video
@@ -40,9 +50,16 @@ def packet_index(path: str, container: InputContainer, video: VideoStream) -> Pa
         tuple(Packet(packet.pts, packet.dts, packet.is_keyframe) for packet in shown),
         regular=video.codec_context.codec.canonical_name in ONE_FRAME_PER_PACKET
         and len(shown) == len(every)
-        and video.frames in (0, len(every))
+        and (video.frames == len(every) or (video.frames == 0 and _even([packet.pts for packet in shown])))
         and not any(packet.is_corrupt for packet in every),
     )
+
+
+def _even(times: list[int | None]) -> bool:
+    """Whether a stream that no header counts looks whole: a lost packet leaves a hole, and what leans on it is lost."""
+    known = sorted(time for time in times if time is not None)
+    steps = [later - earlier for earlier, later in pairwise(known)]
+    return not steps or max(steps) <= 1.5 * min(steps)
 
 
 def _video_stream(path: str, container: InputContainer, stream: int | None) -> VideoStream:

@@ -7,16 +7,15 @@ across threads or forks hang.
 import re
 
 import decord
-import torch
 from decord._ffi.base import DECORDError
-from einops import rearrange
 
 from intpv.errors import BadInput
-from intpv.video.decode import Video, VideoError
+from intpv.video.decoded import Decoded
+from intpv.video.error import VideoError
 from intpv.video.sample import Sampler
 
 
-def read(path: str, num_frames: int, sampler: Sampler, threads: int, stream: int | None) -> Video:
+def read(path: str, num_frames: int, sampler: Sampler, threads: int, stream: int | None) -> Decoded:
     """Sample F frames of what decord counts in the file."""
     if stream is not None:
         raise BadInput(f"video.decoder=decord cannot choose a stream, got stream {stream}; use video.decoder=pyav")
@@ -25,12 +24,12 @@ def read(path: str, num_frames: int, sampler: Sampler, threads: int, stream: int
         if not len(reader):
             raise VideoError(path, "the video stream holds no frames")
         indices = sampler.indices(len(reader), num_frames)
-        frames = torch.from_numpy(reader.get_batch(list(indices)).asnumpy())
-        starts = torch.from_numpy(reader.get_frame_timestamp([0, *indices]))[:, 0].double()
+        images = reader.get_batch(list(indices)).asnumpy()
+        starts = reader.get_frame_timestamp([0, *indices])[:, 0].astype(float)
     except (RuntimeError, DECORDError) as error:
         raise VideoError(path, f"decord cannot decode it ({_reason(error)})") from None
-    frames = rearrange(frames, "f h w c -> f c h w")
-    return Video(frames, starts[1:] - starts[0], indices, len(reader), "decord", decord.__version__)
+    seconds = tuple((starts[1:] - starts[0]).tolist())
+    return Decoded(tuple(images), seconds, indices, len(reader), "decord", decord.__version__)
 
 
 def _reason(error: Exception) -> str:

@@ -1,19 +1,22 @@
-"""PyAV: exactly the frames a full decode returns at the chosen indices, by seeking where that is certain."""
+"""PyAV: exactly the frames a full decode returns at the chosen indices, by seeking where that is certain.
+
+A file with a frame that FFmpeg itself flags as damaged is refused. Damage that it does not notice is shown as other
+programs show it; an HEVC slice that ends early is such damage, and leaves in the picture whatever the memory held, so
+that not even two full decodes (with one thread and with four) agree on it.
+"""
 
 import av
-import numpy as np
-import torch
-from einops import rearrange
 
 from intpv.video.container import opened, packet_index
-from intpv.video.decode import Video, VideoError
+from intpv.video.decoded import Decoded
+from intpv.video.error import VideoError
 from intpv.video.packets import PacketIndex
 from intpv.video.pictures import Pictures
 from intpv.video.sample import Sampler
 from intpv.video.seek import by_seek
 
 
-def read(path: str, num_frames: int, sampler: Sampler, threads: int, stream: int | None) -> Video:
+def read(path: str, num_frames: int, sampler: Sampler, threads: int, stream: int | None) -> Decoded:
     """Sample F frames. The header's frame count is not trusted: packets are counted, and frames when decoding all."""
     with opened(path, threads, stream) as (container, video):
         index = packet_index(path, container, video)
@@ -29,9 +32,8 @@ def read(path: str, num_frames: int, sampler: Sampler, threads: int, stream: int
         if count != len(index.packets):  # packets that show nothing: sample again from what is really there
             indices = sampler.indices(count, num_frames)
             pictures, count = in_order(path, index, indices, threads, stream)
-    frames = torch.from_numpy(np.stack([pictures.images[i] for i in indices]))
-    seconds = torch.tensor([pictures.seconds[i] for i in indices], dtype=torch.float64)
-    return Video(rearrange(frames, "f h w c -> f c h w"), seconds, indices, count, "pyav", av.__version__)
+    images = tuple(pictures.images[i] for i in indices)
+    return Decoded(images, tuple(pictures.seconds[i] for i in indices), indices, count, "pyav", av.__version__)
 
 
 def in_order(
@@ -45,6 +47,8 @@ def in_order(
             for frame in container.decode(video):
                 start = frame.pts if count == 0 else start
                 last = frame.pts
+                if frame.is_corrupt:  # painted over by the decoder, and so is what leans on it, up to the next keyframe
+                    raise VideoError(path, f"decoded {count} of {len(index.packets)} frames (the next one is damaged)")
                 if count in keep:
                     timed = start is not None and last is not None
                     ticks = (last - start) * video.time_base if timed else count / (video.guessed_rate or 1)

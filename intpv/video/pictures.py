@@ -6,7 +6,7 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from intpv.video.decode import VideoError
+from intpv.video.error import VideoError
 
 
 @dataclass

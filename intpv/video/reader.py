@@ -2,27 +2,44 @@
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 
-from intpv.video.decode import Video, decode, decoder_version
-from intpv.video.sample import Sampler
+from intpv.errors import BadInput
+from intpv.video.decode import Video, as_video, decoder_version
+from intpv.video.process import Process
 
 
 @dataclass(frozen=True)
 class VideoReader:
-    """Settings of one run; `read` opens the file anew each time, so nothing is shared across threads or forks."""
+    """Settings of one run.
+
+    Videos are decoded in a child process, one for each process that reads: a video that hangs the decoder or crashes
+    it costs that video alone.
+    """
 
     decoder: str = "pyav"  # pyav | decord
     rule: str = "midpoints"  # midpoints | endpoints
     repeat: int = 1  # times each frame is shown
     threads: int = 1  # of the decoder; 0 lets it choose
     stream: int | None = None  # stream index in the file; None: the first video stream
+    timeout_s: float | int = 60  # seconds for one video; the decoder is killed after it
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.timeout_s, float | int) and self.timeout_s > 0):
+            raise BadInput(f"video.timeout_s must be a number of seconds over 0, got {self.timeout_s}")
 
     @property
     def version(self) -> str:
         """Version of the decoder's package, for environment.json."""
         return decoder_version(self.decoder)
 
+    @cached_property
+    def process(self) -> Process:
+        """The child that decodes; no setting, so neither compared nor pickled."""
+        return Process()
+
     def read(self, path: str | os.PathLike, num_frames: int) -> Video:
         """The F frames of this file; VideoError names the file and the reason when there are none to be had."""
-        sampler = Sampler(self.rule, self.repeat)
-        return decode(os.fspath(path), num_frames, sampler, self.decoder, self.threads, self.stream)
+        settings = {name: getattr(self, name) for name in ("decoder", "rule", "repeat", "threads", "stream")}
+        timeout_s = float(self.timeout_s)
+        return as_video(self.process.decode(os.fsdecode(path), timeout_s, num_frames=num_frames, **settings))

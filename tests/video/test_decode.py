@@ -11,18 +11,7 @@ import pytest
 from intpv.errors import BadInput
 from intpv.video.decode import VideoError, decode
 from intpv.video.sample import Sampler
-
-
-def remux(source, target, first=0, earlier=0.0, **muxer):
-    """Copy packets from number `first` on, shown `earlier` seconds before."""
-    with av.open(str(source)) as old, av.open(str(target), "w", options=muxer) as new:
-        stream = new.add_stream_from_template(old.streams.video[0])
-        for packet in [packet for packet in old.demux(video=0) if packet.size][first:]:
-            ticks = int(earlier / packet.time_base)
-            packet.pts, packet.dts = packet.pts - ticks, None if packet.dts is None else packet.dts - ticks
-            packet.stream = stream
-            new.mux(packet)
-    return target
+from tests.video.streams import remux
 
 
 def assert_exact(path, judge, num_frames=8):
@@ -102,6 +91,7 @@ def _sound(path):
     ("name", "make", "reason"),
     [
         ("gone.mp4", lambda path: None, "no such file"),
+        ("x" * 300, lambda path: None, r"cannot be opened \(File name too long\)$"),
         ("folder.mp4", lambda path: path.mkdir(), "is a directory"),
         ("pipe.mp4", os.mkfifo, "is not a regular file"),
         ("empty.mp4", lambda path: path.touch(), "the file is empty"),

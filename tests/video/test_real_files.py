@@ -10,6 +10,7 @@ from intpv.video.container import opened, packet_index
 from intpv.video.decode import VideoError, decode
 from intpv.video.sample import Sampler
 from intpv.video.seek import by_seek
+from tests.video.verdict import verdict
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = (ROOT / "shared" / "videos", ROOT.parent / "shared" / "videos")
@@ -44,9 +45,9 @@ def file(request, judge):
 
 
 @pytest.mark.parametrize("num_frames", [8, 64])
-def test_read_equals_a_full_decode(file, num_frames):
+def test_read_equals_a_full_decode(file, reader, num_frames):
     path, frames, times = file
-    video = decode(path, num_frames, Sampler())
+    video = reader.read(path, num_frames)
     assert video.num_available == len(frames) == COUNTS[Path(path).name]
     for frame, second, i in zip(video.frames, video.timestamps, video.indices, strict=True):
         assert np.array_equal(frame.permute(1, 2, 0).numpy(), frames[i])
@@ -72,9 +73,17 @@ def test_the_second_video_stream_when_asked_for(judge):
         decode_pyav.read(path, 8, Sampler(), 1, 1)
 
 
-def test_a_file_that_fails_midway_is_refused_with_both_counts():
+def test_a_file_that_fails_midway_is_refused_with_both_counts(reader):
     with pytest.raises(VideoError, match=r"corrupted\.mp4: decoded 28 of 50 frames \(.+\)$"):
-        decode(real("decord_corrupted.mp4"), 8, Sampler())
+        reader.read(real("decord_corrupted.mp4"), 8)
+
+
+def test_every_file_there_is_answered_exactly_or_refused_in_one_line(reader):
+    folder = Path(real("languagebind_0.mp4")).parent
+    files = [path for path in folder.iterdir() if path.suffix != ".md"]
+    verdicts = {path.name: verdict(reader, str(path), TURNED.get(path.name, 0) // 90)[0] for path in files}
+    assert {name for name, word in verdicts.items() if word != "answered"} == {"decord_corrupted.mp4"}
+    assert verdicts["decord_corrupted.mp4"] == "refused"
 
 
 @pytest.mark.parametrize("name", TURNED)

@@ -1,0 +1,61 @@
+"""Decoded: what a decoder makes of a file, without torch, so that the child process that decodes starts fast."""
+
+import importlib
+import os
+import stat
+from dataclasses import dataclass
+
+import numpy as np
+
+from intpv.errors import BadInput
+from intpv.video.error import VideoError
+from intpv.video.sample import Sampler
+
+DECODERS = ("pyav", "decord")
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """The frames a sampler picked, as displayed, in the order of time."""
+
+    images: tuple[np.ndarray, ...] | np.ndarray  # F times uint8 RGB (H, W, C); a repeated frame is one array, F times
+    seconds: tuple[float, ...]  # F, after the video's first frame
+    indices: tuple[int, ...]  # F, which of the available frames
+    num_available: int  # frames a full decode returns
+    decoder: str
+    version: str  # of the decoder's package
+
+
+def decode_file(
+    path: str, num_frames: int, sampler: Sampler, decoder: str, threads: int, stream: int | None
+) -> Decoded:
+    """The F frames that `sampler` picks from the file. Raises VideoError for a file that cannot be used."""
+    if decoder not in DECODERS:
+        raise BadInput(f"video.decoder must be one of {', '.join(DECODERS)}, got {decoder}")
+    _check(path)
+    try:
+        backend = importlib.import_module(f"intpv.video.decode_{decoder}")
+    except ImportError as error:
+        raise BadInput(
+            f"video.decoder={decoder} is not installed here ({error}); video.decoder=pyav is exact"
+        ) from None
+    return backend.read(path, num_frames, sampler, threads, stream)
+
+
+def _check(path: str) -> None:
+    """Refuse what is no file to read; a FIFO is never opened, because that would wait for its writer."""
+    try:
+        mode, first = os.stat(path).st_mode, b""
+        if stat.S_ISREG(mode):
+            with open(path, "rb") as file:
+                first = file.read(1)
+    except FileNotFoundError:
+        raise VideoError(path, "no such file") from None
+    except PermissionError:
+        raise VideoError(path, "no permission to read it") from None
+    except (OSError, ValueError) as error:  # a name too long, a zero byte in it, a failing disk
+        raise VideoError(path, f"cannot be opened ({getattr(error, 'strerror', None) or error})") from None
+    if not stat.S_ISREG(mode):
+        raise VideoError(path, "is a directory" if stat.S_ISDIR(mode) else "is not a regular file")
+    if not first:
+        raise VideoError(path, "the file is empty")

@@ -1,0 +1,118 @@
+"""Process: the parent's side of the decoding child, which is killed when it takes too long and started again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from contextlib import suppress
+
+from intpv.errors import BadInput
+from intpv.video.answers import Answers
+from intpv.video.decoded import Decoded
+from intpv.video.error import VideoError
+
+START_S = 120.0  # a cold disk is no fault of the first video, so starting has a limit of its own
+
+
+class Process:
+    """At most one child, of the OS process that uses this object: a forked or unpickled copy starts its own."""
+
+    def __init__(self) -> None:
+        self._owner, self._lock, self.child = os.getpid(), threading.Lock(), None
+
+    def __reduce__(self):
+        return Process, ()
+
+    def decode(self, path: str, timeout_s: float, **settings) -> Decoded:
+        """The child's `decode_file`. Raises VideoError also when the child takes longer than timeout_s, or dies."""
+        if self._owner != os.getpid():  # forked: child and lock belong to the process this one came from
+            self._stop()
+            self.__init__()
+        with self._lock:
+            if self.child and self.child.popen.poll() is not None:  # killed between two videos, which is no one's fault
+                self._stop()
+            self.child = self.child or Child()
+            try:
+                # the child keeps the working folder it was started in, this process may have changed its own
+                request = {"path": os.path.abspath(path), **settings}
+                answer = self.child.ask(request, time.monotonic() + timeout_s)
+            except TimeoutError:
+                reason = f"not decoded within video.timeout_s={timeout_s:g} s"
+            except (EOFError, BrokenPipeError):
+                reason = f"the decoder crashed ({self.child.fate()})"
+            except MemoryError:
+                reason = "its frames need more memory than there is"
+            except BaseException:  # Ctrl-C: an answer is on its way that no one will read
+                self._stop()
+                raise
+            else:
+                if isinstance(answer, Decoded):
+                    return answer
+                if "bad_input" in answer:
+                    raise BadInput(answer["bad_input"])
+                raise VideoError(path, answer["refused"])
+            self._stop()
+            raise VideoError(path, reason)
+
+    def _stop(self) -> None:
+        if self.child:
+            self.child.end()
+        self.child = None
+
+
+class Child:
+    """A running child. It is ended with this object, and ends by itself when the process that started it does."""
+
+    def __init__(self) -> None:
+        self.popen = subprocess.Popen(
+            [sys.executable, "-P", "-m", "intpv.video.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # FFmpeg's own words about damaged files
+            # the package may be run from a clone that is not installed; numpy's threads would only slow the start
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)), "OMP_NUM_THREADS": "1"},
+        )
+        self.answers = Answers(self.popen.stdout.fileno())
+        self.end = weakref.finalize(self, _end, self.popen, os.getpid())
+        try:
+            self.answers.message(time.monotonic() + START_S)
+        except (EOFError, TimeoutError):
+            line = f"the decoder does not start ({self.fate()}): {' '.join(self.popen.args)}"
+            self.end()
+            raise BadInput(line) from None
+
+    def ask(self, request: dict, deadline: float) -> Decoded | dict:
+        """The frames, or why there are none."""
+        self.popen.stdin.write(json.dumps(request).encode() + b"\n")
+        self.popen.stdin.flush()
+        answer = self.answers.message(deadline)
+        if "shape" not in answer:
+            return answer
+        images = self.answers.images(answer.pop("shape"), answer["indices"], deadline)
+        seconds, indices = tuple(answer.pop("seconds")), tuple(answer.pop("indices"))
+        return Decoded(images, seconds, indices, **answer)
+
+    def fate(self) -> str:
+        """How it ended."""
+        with suppress(subprocess.TimeoutExpired):  # its pipe closes a moment before it is gone
+            self.popen.wait(5)
+        code = self.popen.returncode
+        if code is None:
+            return f"no answer in {START_S:g} s"
+        return signal.Signals(-code).name if code < 0 else f"exit status {code}"
+
+
+def _end(popen: subprocess.Popen, owner: int) -> None:
+    """Close the pipes; kill and reap it where it is ours, and not where this process was forked from its owner."""
+    if os.getpid() == owner:
+        popen.kill()
+        with suppress(subprocess.TimeoutExpired):  # a process waiting for a dead disk cannot be killed
+            popen.wait(5)
+    for pipe in (popen.stdin, popen.stdout):
+        with suppress(OSError):
+            pipe.close()
+    popen.poll()
