@@ -1,6 +1,5 @@
 """One cell: a plain config in, a finished run folder out."""
 
-import errno
 import logging
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +20,7 @@ from intpv.video.strip import strip
 from intpv.viewing import Viewer
 
 from . import build
+from .outcome import stops_everything
 from .quiet import quiet
 from .threads import set_threads
 
@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 quiet()
 
 SCIENCE = ("model", "encoder", "rearranger", "rope_strategy", "kv_quant", "data", "scorer", "experiment")  # as tags
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)  # no other cell could be written either
 
 
 def run_cell(config: dict, choices: dict, folder: Path, progress, share: int = 1, keep_prefixes: bool = False) -> None:
@@ -48,7 +47,7 @@ def run_cell(config: dict, choices: dict, folder: Path, progress, share: int = 1
         metrics = _run(config, choices, run, progress, logger, share, keep_prefixes)
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt)
-        if not interrupted and not (isinstance(error, OSError) and error.errno in DISK):
+        if not interrupted and not stops_everything(error):
             with suppress(OSError):
                 run.fail(error)
         logger.finish({}, failed=True)

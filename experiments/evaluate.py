@@ -13,7 +13,7 @@ from intpv.errors import BadInput
 from . import outcome as ending
 from .command_line import INTERRUPTED, explained, reason, without_null
 from .naming import register_resolvers
-from .outcome import outcome
+from .outcome import outcome, stops_everything
 from .progress import Progress
 from .sweep import launcher  # noqa: F401  registers itself with Hydra
 from .sweep.display import Display
@@ -43,7 +43,10 @@ def evaluate(config: DictConfig) -> float | None:
         except Exception as error:  # the cell's own log and status.json hold the traceback; other cells go on
             if not isinstance(error, BadInput):
                 log.info("%s failed", folder.name, exc_info=True)
-            outcome.failed[folder.name] = (reason(error), list(job.overrides.task))
+            if stops_everything(error):
+                outcome.stopped = reason(error)
+            else:
+                outcome.failed[folder.name] = (reason(error), list(job.overrides.task))
             return None
     if found["coverage"] < 1:
         outcome.incomplete.append(folder.name)

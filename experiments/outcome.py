@@ -1,5 +1,6 @@
 """Outcome: what of this command went wrong, said at its end and in its exit code."""
 
+import errno
 import shlex
 import sys
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 console = Console()
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 VERB = "intpv evaluate" if __package__.startswith("intpv.") else "python -m experiments.evaluate"
 
 
@@ -37,6 +39,11 @@ class Outcome:
         if self.stopped:
             console.print(f"[red]stopped[/] {escape(self.stopped)}", soft_wrap=True)
             console.print("What was answered is kept; the same command goes on with the next video.", soft_wrap=True)
+
+
+def stops_everything(error: BaseException) -> bool:
+    """Whether no other cell could be written either: the disk is full, or not to be written to."""
+    return isinstance(error, OSError) and error.errno in DISK
 
 
 def interrupted() -> None:

@@ -12,4 +12,5 @@ def quiet() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for line in (".*LeafSpec.*", ".*does not have many workers.*", ".*sharded.*"):
         warnings.filterwarnings("ignore", line)
+    logging.raiseExceptions = False  # a log that cannot be written, on a full disk, is not worth a traceback
     transformers_logging.disable_progress_bar()

@@ -54,8 +54,8 @@ def _listen(requests: queue.SimpleQueue) -> None:
 
 
 def _run(cell: dict, batch: dict, run_cell: Callable) -> None:
-    from ..cell import DISK
     from ..command_line import reason
+    from ..outcome import stops_everything
 
     folder = Path(cell["folder"])
     _emit({"event": "cell", "cell": folder.name})
@@ -66,14 +66,14 @@ def _run(cell: dict, batch: dict, run_cell: Callable) -> None:
         for stream in (1, 2):
             os.dup2(log, stream)
         os.close(log)
+        faulthandler.disable()  # Lightning's teardown resets all signals, of which faulthandler knows nothing
         faulthandler.enable(2)
         keep = len(batch["cells"]) > 1
         run_cell(cell["config"], cell["choices"], folder, Progress(_emit), batch["share"], keep)
     except Exception as error:
         with suppress(OSError):
             logging.getLogger(__name__).info("%s failed", folder.name, exc_info=True)
-        full = isinstance(error, OSError) and error.errno in DISK
-        _emit({"event": "disk" if full else "failed", "cell": folder.name, "reason": reason(error)})
+        _emit({"event": "disk" if stops_everything(error) else "failed", "cell": folder.name, "reason": reason(error)})
         _free_memory()
 
 

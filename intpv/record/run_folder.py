@@ -8,6 +8,7 @@
 The video is the unit of work and of resume. One process writes to a folder at a time.
 """
 
+import errno
 import json
 import math
 import os
@@ -64,10 +65,12 @@ class RunFolder:
         file = os.open(self._samples, os.O_WRONLY | os.O_APPEND)
         try:
             before = os.fstat(file).st_size
-            if os.write(file, content) < len(content):  # the disk is full
+            if os.write(file, content) < len(content):
                 os.ftruncate(file, before)
-                raise OSError(f"{self._samples}: the disk took only a part of {len(content)} bytes")
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(file)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._samples)) from None
         finally:
             os.close(file)
         self._answered |= videos

@@ -66,10 +66,6 @@ def test_keys_of_options_not_chosen_are_known():
 
 
 def test_what_instantiate_wraps_is_unwrapped():
-    try:
-        try:
-            raise BadInput("factor must be at least 1, got 0")
-        except BadInput as error:
-            raise RuntimeError("Error in call to target ...\nBadInput(...)") from error
-    except RuntimeError as error:
-        assert reason(error) == "factor must be at least 1, got 0"
+    wrapped = RuntimeError("Error in call to target ...\nBadInput(...)")
+    wrapped.__cause__ = BadInput("factor must be at least 1, got 0")
+    assert reason(wrapped) == "factor must be at least 1, got 0"

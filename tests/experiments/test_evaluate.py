@@ -1,55 +1,13 @@
 """The evaluate verb as a user meets it: its real command line, its folders, its exit code."""
 
 import json
-import os
-import re
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from experiments import score
-from experiments.evaluate import main
-from intpv.model.checkpoint import save
 
-from ..tiny import SIZES, tiny_model
-
-ROOT = Path(__file__).parents[2]
-
-
-class Bench:
-    """A folder with a tiny checkpoint in it and clips that are rendered once."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        for encoder in ("languagebind", "per_frame"):
-            save(folder / encoder, tiny_model(encoder), {"steps": 0})
-
-    def arguments(self, encoder: str = "languagebind") -> list[str]:
-        sizes = [f"encoder.{key}={value}" for key, value in {**SIZES, "llm_width": 64}.items()]
-        paths = [f"model.path={self.folder / encoder}", f"data.root={self.folder / 'clips'}", "data.limit=2"]
-        return [f"encoder={encoder}", *sizes, *paths, f"cache.dir={self.folder / 'cache'}"]
-
-    def run(self, *arguments: str, code: int = 0) -> str:
-        command = [sys.executable, "-m", "experiments.evaluate", *arguments, *self.arguments()]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300)
-        assert done.returncode == code, done.stdout + done.stderr
-        assert not {"Traceback", "raised"} & set(re.findall(r"\w+", done.stdout + done.stderr))
-        return done.stdout + done.stderr
-
-    def cells(self, sweep: str) -> dict[str, Path]:
-        return {path.parent.name: path.parent for path in (self.folder / "runs" / sweep).glob("*/status.json")}
-
-
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory):
-    return Bench(tmp_path_factory.mktemp("bench"))
-
-
-def read(folder: Path, name: str):
-    return json.loads((folder / name).read_text())
+from .bench import read
 
 
 def test_a_multirun_leaves_cells_a_table_and_figures_and_is_not_repeated(bench):
@@ -91,22 +49,6 @@ def test_a_video_that_cannot_be_decoded_fails_its_questions_alone(bench):
     assert len(failed) == 10
     assert all(clip.name in r["error"] and not r["correct"] and r["prediction"] is None for r in failed)
     assert "incomplete" in said
-
-
-@pytest.fixture
-def evaluate(bench, monkeypatch, capsys):
-    """The verb in this process, which has paid for its imports: (exit code, what it said)."""
-
-    def run(*arguments: str, encoder: str = "languagebind") -> tuple[int, str]:
-        monkeypatch.chdir(bench.folder)
-        given = [one for one in bench.arguments(encoder) if "cache=off" not in arguments or "cache." not in one]
-        monkeypatch.setattr(sys, "argv", ["evaluate", "logger=none", *given, *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return ended.value.code, said.out + said.err
-
-    return run
 
 
 def test_a_frame_by_frame_encoder_says_that_rearranging_does_nothing(bench, evaluate):
