@@ -5,15 +5,10 @@ One watch, all questions. `-o group=option` changes the configuration as on eval
 
 import argparse
 import json
-import sys
 import time
-from pathlib import Path
 
-from intpv.errors import BadInput
-
-from .naming import register_resolvers
-
-CONF = Path(__file__).resolve().parents[1] / "conf"
+from .command_line import CONF, explained, without_null
+from .naming import check, register_resolvers
 
 
 def main() -> None:
@@ -24,10 +19,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     parser.add_argument("--show", metavar="PNG", help="save the frames seen as one picture")
     arguments = parser.parse_args()
-    try:
+    with explained("ask"):
         report = ask(arguments)
-    except BadInput as error:
-        sys.exit(f"ask: {error}")
     print(json.dumps(report, indent=1, ensure_ascii=False) if arguments.json else as_text(report))
 
 
@@ -38,14 +31,21 @@ def ask(arguments: argparse.Namespace) -> dict:
 
     register_resolvers(__package__)
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = OmegaConf.to_container(compose("config", arguments.override), resolve=True)
+        composed = compose("config", without_null(arguments.override), return_hydra_config=True)
+        choices = composed.hydra.runtime.choices
+        config = OmegaConf.to_container(
+            OmegaConf.masked_copy(composed, [k for k in composed if k != "hydra"]), resolve=True
+        )
+    check(config)
 
     from hydra.utils import instantiate
 
     from . import build
     from .quiet import quiet
+    from .threads import set_threads
 
     quiet()
+    set_threads(config["trainer"]["threads"])
     video = instantiate(config["video"]).read(arguments.video, config["frames"])
     video_llm = build.video_llm(config)
     started = time.perf_counter()
@@ -62,8 +62,12 @@ def ask(arguments: argparse.Namespace) -> dict:
         "model": video_llm.model.name,
         "about_the_model": video_llm.model.about,
         "frames": {"indices": list(video.indices), "seconds": [round(float(t), 3) for t in video.timestamps]},
-        "rope": {"strategy": type(video_llm.rope_strategy).__name__, "factor": context.factor},
-        "kv": {"bytes": context.packed.ledger()["total"], "full_precision_bytes": context.packed.full_precision_bytes},
+        "rope": {"strategy": choices.rope_strategy, "factor": context.factor},
+        "kv": {
+            "option": choices.kv_quant,
+            "bytes": context.packed.ledger()["total"],
+            "full_precision_bytes": context.packed.full_precision_bytes,
+        },
         "time": {"watch_s": round(watched - started, 4), "ask_s": round(asked - watched, 4)},
         "answers": [
             {"question": question, "answer": answer.text, "confidence": round(answer.confidence, 4)}
@@ -80,7 +84,7 @@ def as_text(report: dict) -> str:
         "",
         f"{len(seconds)} frames of {report['video']} at {', '.join(f'{t:.1f}' for t in seconds)} s",
         f"RoPE {report['rope']['strategy']}, factor {report['rope']['factor']:g}; "
-        f"KV {kv['bytes']:,} bytes, {kv['bytes'] / kv['full_precision_bytes']:.1%} of full precision",
+        f"KV {kv['option']}, {kv['bytes']:,} bytes, {kv['bytes'] / kv['full_precision_bytes']:.1%} of full precision",
         f"watched in {report['time']['watch_s']:.3f} s, asked in {report['time']['ask_s']:.3f} s",
     ]
     return "\n".join([*lines, *(["", report["about_the_model"]] if report["about_the_model"] else [])])

@@ -27,8 +27,6 @@ from .threads import set_threads
 log = logging.getLogger(__name__)
 quiet()
 
-SCIENCE = ("model", "encoder", "rearranger", "rope_strategy", "kv_quant", "data", "scorer", "experiment")  # as tags
-
 
 def run_cell(config: dict, choices: dict, folder: Path, progress, share: int = 1, keep_prefixes: bool = False) -> None:
     """Run what is missing of the cell; a finished one is left as it is. BadInput for what cannot be run at all.
@@ -42,7 +40,7 @@ def run_cell(config: dict, choices: dict, folder: Path, progress, share: int = 1
         progress.cell_done(folder, run.metrics())
         return
     logger = instantiate(config["logger"])
-    logger.start(config["sweep"]["name"], folder.name, config, {group: choices.get(group) for group in SCIENCE})
+    logger.start(config["sweep"]["name"], folder.name, config, choices)
     try:
         metrics = _run(config, choices, run, progress, logger, share, keep_prefixes)
     except BaseException as error:

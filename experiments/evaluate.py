@@ -12,7 +12,7 @@ from intpv.errors import BadInput
 
 from . import outcome as ending
 from .command_line import INTERRUPTED, explained, reason, without_null
-from .naming import register_resolvers
+from .naming import chosen, register_resolvers
 from .outcome import outcome, stops_everything
 from .progress import Progress
 from .sweep import launcher  # noqa: F401  registers itself with Hydra
@@ -29,7 +29,7 @@ def evaluate(config: DictConfig) -> float | None:
 
     plain = OmegaConf.to_container(config, resolve=True)
     job = HydraConfig.get()
-    folder, choices, found = Path(job.runtime.output_dir), dict(job.runtime.choices), {}
+    folder, choices, found = Path(job.runtime.output_dir), chosen(job.runtime.choices), {}
     with Display(1, 0) as display:
 
         def emit(event: dict) -> None:

@@ -1,10 +1,13 @@
 """What Hydra needs to know before it composes: a cell's folder name, and where the verbs live."""
 
+from collections.abc import Mapping
+
 from omegaconf import DictConfig, OmegaConf
 
 from intpv.errors import BadInput
 from intpv.record.cell import cell_name, config_hash
 
+SCIENCE = ("model", "encoder", "rearranger", "rope_strategy", "kv_quant", "data", "scorer", "experiment")
 WHOLE_NUMBERS = {"frames": 1, "seed": 0, "max_new_tokens": 1}  # top-level keys and the least that each may be
 
 
@@ -14,15 +17,18 @@ def register_resolvers(package: str) -> None:
     OmegaConf.register_new_resolver("verbs", lambda: package, replace=True)
 
 
+def chosen(choices: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Group -> option of the groups that say what is measured, out of Hydra's choices of all groups."""
+    return {group: choices.get(group) for group in SCIENCE}
+
+
 def _cell(*, _root_: DictConfig) -> str:
-    """Refuses what would name a folder that no run can fill: BadInput comes before anything is written."""
+    """Refuses what no run can fill a folder with: BadInput comes before anything is written."""
     choices = _root_.hydra.runtime.choices
     plain = OmegaConf.to_container(
         OmegaConf.masked_copy(_root_, [key for key in _root_ if key != "hydra"]), resolve=True
     )
-    for key, least in WHOLE_NUMBERS.items():
-        if type(plain[key]) is not int or plain[key] < least:
-            raise BadInput(f"{key} must be a whole number of at least {least}, got {plain[key]}")
+    check(plain)
     return cell_name(
         {
             "rearranger": choices.rearranger,
@@ -32,3 +38,10 @@ def _cell(*, _root_: DictConfig) -> str:
             "hash": config_hash(plain),
         }
     )
+
+
+def check(config: dict) -> None:
+    """BadInput for top-level keys of the wrong type."""
+    for key, least in WHOLE_NUMBERS.items():
+        if type(config[key]) is not int or config[key] < least:
+            raise BadInput(f"{key} must be a whole number of at least {least}, got {config[key]}")

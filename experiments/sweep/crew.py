@@ -1,7 +1,6 @@
 """Crew: worker processes that run batches of cells. A worker that dies costs one cell, and is replaced."""
 
 import selectors
-from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,7 +15,7 @@ def run(batches: Sequence[Sequence[Planned]], workers: int, devices: Sequence[st
 
     Returns early after an event `disk`: no other cell could be written either. Raises BadInput if no worker starts.
     """
-    waiting = deque(batches)
+    waiting = list(batches)
     selector = selectors.DefaultSelector()
     crew: list[WorkerProcess] = []
 
@@ -24,7 +23,11 @@ def run(batches: Sequence[Sequence[Planned]], workers: int, devices: Sequence[st
         worker = WorkerProcess(place, workers, devices[place % len(devices)])
         crew.append(worker)
         selector.register(worker.events, selectors.EVENT_READ, worker)
-        worker.run(waiting.popleft())
+        give(worker)
+
+    def give(worker: WorkerProcess) -> None:
+        others = {other.tower_key for other in crew if other is not worker}
+        worker.run(waiting.pop(_fitting(waiting, worker.tower_key, others)))
 
     at_once = True
     try:
@@ -40,14 +43,14 @@ def run(batches: Sequence[Sequence[Planned]], workers: int, devices: Sequence[st
                     if event["event"] == "free":
                         idle = not waiting
                         if waiting:
-                            worker.run(waiting.popleft())
+                            give(worker)
                 if events is not None and not idle:
                     continue
                 selector.unregister(worker.events)
                 crew.remove(worker)
                 if events is None:
                     _bury(worker, on_event)
-                    waiting.extendleft([list(worker.batch)] if worker.batch else [])
+                    waiting[:0] = [list(worker.batch)] if worker.batch else []
                 worker.end()
                 if events is None and waiting:
                     hire(worker.place)
@@ -57,6 +60,14 @@ def run(batches: Sequence[Sequence[Planned]], workers: int, devices: Sequence[st
     finally:
         for worker in crew:
             worker.end(at_once)
+
+
+def _fitting(waiting: Sequence[Sequence[Planned]], own: str | None, others: set[str]) -> int:
+    """Where to go on: with the tower outputs this worker knows, else with some that no other is just computing."""
+    keys = [batch[0].tower_key for batch in waiting]
+    if own in keys:
+        return keys.index(own)
+    return next((place for place, key in enumerate(keys) if key not in others), 0)
 
 
 def _handle(worker: WorkerProcess, event: dict, on_event: Callable) -> bool:

@@ -6,6 +6,10 @@ from collections.abc import Sequence
 
 from intpv.errors import BadInput
 
+from ..threads import cores
+
+MOST_WITHOUT_GPU = 8  # each worker holds the model once more
+
 
 def visible() -> list[str | None]:
     """Visible GPUs as CUDA_VISIBLE_DEVICES names them; [None] without any. Told without importing torch."""
@@ -17,7 +21,8 @@ def visible() -> list[str | None]:
 
 def count(workers: int | str, devices: Sequence[str | None]) -> int:
     if workers == "auto":
-        return len(devices)
+        # two busy threads bring a small model little, a second process nearly doubles what is done
+        return len(devices) if devices != [None] else min(cores(), MOST_WITHOUT_GPU)
     if type(workers) is not int or workers < 1:
         raise BadInput(f"hydra.launcher.workers must be auto or at least 1, got {workers}")
     return workers

@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from intpv.record.run_folder import RunFolder
 
+from ..naming import chosen
 from .plan import Planned
 
 
@@ -22,7 +23,7 @@ def planned(config: DictConfig) -> Planned:
     return Planned(
         folder=Path(config.hydra.runtime.output_dir),
         config=OmegaConf.to_container(hydra, resolve=True),
-        choices={group: option for group, option in config.hydra.runtime.choices.items() if "/" not in group},
+        choices=chosen(config.hydra.runtime.choices),
         overrides=list(config.hydra.overrides.task),
         log_config=log_config,
     )

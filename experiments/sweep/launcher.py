@@ -1,6 +1,6 @@
 """Launcher: what Hydra calls with all cells of a multirun; it plans them and hands what is left to worker processes.
 
-    hydra.launcher.workers=auto     one process per GPU, one on a machine without
+    hydra.launcher.workers=auto     one process per GPU; without any, one per core
     hydra/launcher=basic            Hydra's own, cell after cell in this process; joblib, submitit and others work too
 
 Hydra's callbacks on_job_start and on_job_end are not called: the cells run in other processes.

@@ -21,6 +21,7 @@ class WorkerProcess:
     def __init__(self, place: int, share: int, device: str | None):
         self.place, self.share = place, share
         self.batch: deque[Planned] = deque()  # the cell at hand first
+        self.tower_key: str | None = None  # of the last batch
         self.started = False  # whether it has got to a cell at all
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  what it prints before there is a cell's log
         reading, writing = os.pipe()
@@ -40,7 +41,7 @@ class WorkerProcess:
 
     def run(self, batch: Sequence[Planned]) -> None:
         """Hand over a batch; its events follow, ended by `free`."""
-        self.batch = deque(batch)
+        self.batch, self.tower_key = deque(batch), batch[0].tower_key
         cells = [
             {"folder": str(c.folder), "config": c.config, "choices": c.choices, "log_config": c.log_config}
             for c in batch

@@ -33,7 +33,7 @@ def test_answers_come_with_all_that_shaped_them(said, clip, tmp_path):
     report = json.loads(said(clip, *QUESTIONS, *options))
     assert [one["question"] for one in report["answers"]] == QUESTIONS
     assert all(one["answer"] and 0 < one["confidence"] <= 1 for one in report["answers"])
-    assert report["rope"] == {"strategy": "YarnScaling", "factor": 2.0}
+    assert report["rope"] == {"strategy": "yarn", "factor": 2.0}
     assert report["frames"]["indices"] == list(range(8, 256, 16))
     assert report["kv"]["bytes"] < 0.4 * report["kv"]["full_precision_bytes"]
     assert Image.open(picture).size == (8 * 96, 2 * 96)
@@ -45,6 +45,23 @@ def test_the_text_says_what_the_model_is_not_for(said, clip):
     assert "mean nothing" in text
 
 
-def test_what_is_no_video_is_one_line(said, tmp_path):
-    with pytest.raises(SystemExit, match=r"^ask: .*missing\.mp4: no such file$"):
+def test_what_is_no_video_is_one_line(said, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
         said(str(tmp_path / "missing.mp4"), *QUESTIONS)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"ask: {tmp_path}/missing.mp4: no such file\n"
+
+
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("frame=8", "ask: there is no key frame: did you mean frames?"),
+        ("kv_quant=int5", "ask: kv_quant=int5 is no option: did you mean int"),
+        ("frames=8x", "ask: frames must be a whole number of at least 1, got 8x"),
+        ("frames=9", "ask: frames must be a multiple of 8, the tower's group length, got 9: use 8 or 16"),
+    ],
+)
+def test_a_bad_override_is_one_line(said, clip, capsys, override, line):
+    with pytest.raises(SystemExit):
+        said(clip, *QUESTIONS, "-o", override)
+    assert capsys.readouterr().err.startswith(line)

@@ -1,134 +1,91 @@
-"""The W&B mirror, judged by reading the offline file back: a LevelDB log of protobuf records."""
+"""The W&B mirror's cells, judged by reading the offline files back."""
 
-import json
-import struct
-import time
-from pathlib import Path
+import os
 
+import numpy as np
 import pytest
-from hydra.utils import instantiate
-from omegaconf import OmegaConf
+from PIL import Image
 
-from intpv.record.null_mirror import NullMirror
-from intpv.record.wandb_mirror import WandbMirror
+from intpv.record.wandb_mirror import TAG, WandbMirror
+from intpv.record.wandb_run import run_id
+
+from .wandb_files import ended_runs
 
 CONFIG = {"frames": 32, "rearranger": {"name": "strided", "order": [0, 2]}, "rope_strategy": {"factor": 4.0}}
+CHOICES = {"rearranger": "strided", "rope_strategy": "yarn", "experiment": None, "model": "long-" * 20}
 METRICS = {"accuracy": 0.75, "accuracy/order": 0.5, "kv/bytes": 1024, "skill": None}
+GOOD, BAD = run_id("sweep", "strided-f32"), run_id("sweep", "strided-f64")
 
 
-def payloads(content):
-    """Records: blocks of 32 KiB, fragments behind (checksum, length, type), type 1 whole and 2 to 4 parts."""
-    place, parts = 7, b""  # W&B's own head of 7 bytes stands in the first block
-    while place + 7 <= len(content):
-        if 32768 - place % 32768 < 7:  # too little room for a head: padding
-            place += 32768 - place % 32768
-            continue
-        _, length, kind = struct.unpack_from("<IHB", content, place)
-        if kind == 0:
-            return
-        parts += content[place + 7 : place + 7 + length]
-        place += 7 + length
-        if kind in (1, 4):
-            yield parts
-            parts = b""
-
-
-def read_back(folder):
-    """run id -> {run, config, history, exit_code} of every offline run below the folder that is written to its end."""
-    from wandb.proto.wandb_internal_pb2 import Record
-
-    runs = {}
-    for file in sorted(Path(folder).glob("wandb/offline-run-*/run-*.wandb")):
-        found = {"config": {}, "history": {}, "exit_code": None}
-        for payload in payloads(file.read_bytes()):
-            record = Record()
-            record.ParseFromString(payload)
-            kind = record.WhichOneof("record_type")
-            if kind == "run":
-                found["run"] = record.run
-                found["config"] |= {item.key: json.loads(item.value_json) for item in record.run.config.update}
-            elif kind == "history":
-                for item in record.history.item:
-                    found["history"]["/".join(item.nested_key) or item.key] = json.loads(item.value_json)
-            elif kind == "exit":
-                found["exit_code"] = record.exit.exit_code
-        if found["exit_code"] is not None:
-            runs[found["run"].run_id] = found
-    return runs
+def strip(value):
+    return np.full((96, 192, 3), value, np.uint8)
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Two cells mirrored by one process, the second of them failed."""
+    """Two cells mirrored by one process, the second of them failed after its first video."""
     folder = tmp_path_factory.mktemp("mirror")
-    mirror = WandbMirror(dir=str(folder))
-    mirror.start("sweep", "strided-f32-0123abcd", "0123abcd", CONFIG)
+    mirror = WandbMirror(dir=str(folder), entity="group", strips=2, questions=4)
+    records = [
+        {
+            "id": f"v/{i}", "video": "v", "kind": "order", "labels": {}, "question": "Was war zuerst grün?",
+            "options": ["rot", "grün"], "answer": "grün", "prediction": "rot", "correct": False, "valid": True,
+            "choice": "rot", "loglik": [-1.0], "ceiling": 0.9 if i else None, "blind": 0.5, "error": None,
+        }
+        for i in range(3)
+    ]  # fmt: skip
+    mirror.start("sweep", "strided-f32", CONFIG, CHOICES)
+    for value in (10, 20, 30):
+        mirror.video(records, strip(value))
     mirror.finish(METRICS, failed=False)
-    mirror.start("sweep", "strided-f64-4567cdef", "4567cdef", CONFIG | {"frames": 64})
+    mirror.start("sweep", "strided-f64", CONFIG | {"frames": 64}, CHOICES)
+    mirror.video(records[:1], None)
     mirror.finish({}, failed=True)
-    for _ in range(200):  # W&B's service writes the last bytes shortly after finish has returned
-        if len(found := read_back(folder)) == 2:
-            return found
-        time.sleep(0.05)
-    pytest.fail(f"two runs were mirrored, the files hold {len(found)}")
+    return ended_runs(folder, 2)
 
 
 def test_two_cells_of_one_process_are_two_runs(runs):
-    assert set(runs) == {"0123abcd", "4567cdef"}
-    assert [runs[name]["config"]["frames"] for name in ("0123abcd", "4567cdef")] == [32, 64]
+    assert set(runs) == {GOOD, BAD}
+    assert [runs[name].config["frames"] for name in (GOOD, BAD)] == [32, 64]
 
 
-def test_the_run_carries_sweep_cell_config_and_every_metric(runs):
-    found = runs["0123abcd"]
-    assert (found["run"].run_group, found["run"].display_name) == ("sweep", "strided-f32-0123abcd")
-    assert {name: found["config"][name] for name in CONFIG} == CONFIG
+def test_the_run_carries_sweep_cell_options_config_and_every_metric(runs):
+    run = runs[GOOD]
+    assert (run.group, run.name, run.job_type) == ("sweep", "strided-f32", "cell")
+    assert (run.project, run.entity) == ("intpv", "group")
+    assert {name: run.config[name] for name in CONFIG} == CONFIG
+    assert run.config["choices"] == {name: option for name, option in CHOICES.items() if option}
     logged = {name: value for name, value in METRICS.items() if value is not None}
-    assert {name: found["history"].get(name) for name in logged} == logged
-    assert "skill" not in found["history"]
+    assert {name: run.metrics.get(name) for name in logged} == logged
+    assert "skill" not in run.metrics
 
 
-def test_a_failed_cell_ends_with_an_exit_code(runs):
-    assert runs["0123abcd"]["exit_code"] == 0
-    assert runs["4567cdef"]["exit_code"] == 1
+def test_tags_are_the_chosen_options_cut_to_what_is_allowed(runs):
+    assert runs[GOOD].tags == [f"model={CHOICES['model']}"[:TAG], "rearranger=strided", "rope_strategy=yarn"]
 
 
-def test_nothing_is_printed(tmp_path, capfd):
-    mirror = WandbMirror(dir=str(tmp_path))
-    mirror.start("sweep", "cell", "quiet", CONFIG)
-    mirror.finish(METRICS, failed=False)
-    assert capfd.readouterr() == ("", "")
+def test_a_failed_cell_ends_failed(runs):
+    assert (runs[GOOD].state, runs[BAD].state) == ("finished", "failed")
 
 
-def test_a_mirror_that_cannot_write_does_not_stop_the_cell(tmp_path, caplog, monkeypatch):
-    import wandb
-
-    def refuse(**settings):
-        raise wandb.errors.CommError("no network")
-
-    monkeypatch.setattr(wandb, "init", refuse)
-    mirror = WandbMirror(dir=str(tmp_path))
-    mirror.start("sweep", "cell", "0123", CONFIG)
-    mirror.finish(METRICS, failed=False)
-    assert "CommError: no network" in caplog.text
+def test_the_first_videos_are_shown_with_their_frames(runs):
+    rows = runs[GOOD].table("samples")
+    assert [row["id"] for row in rows] == ["v/0", "v/1", "v/2", "v/0"]
+    assert (rows[1]["options"], rows[1]["correct"], rows[1]["ceiling"]) == ("rot, grün", False, 0.9)
+    assert rows[0]["ceiling"] is None
+    pictures = [np.asarray(Image.open(runs[GOOD].staged[row["frames"]["path"]])) for row in rows]
+    assert [picture.shape for picture in pictures] == [(96, 192, 3)] * 4
+    assert [int(picture.mean()) for picture in pictures] == [10, 10, 10, 20]
 
 
-def test_a_config_that_is_not_plain_is_a_mistake_of_the_caller(tmp_path):
-    with pytest.raises(TypeError, match="JSON"):
-        WandbMirror(dir=str(tmp_path)).start("sweep", "cell", "0123", {"model": object()})
+def test_a_video_without_frames_is_shown_without(runs):
+    (row,) = runs[BAD].table("samples")
+    assert row["frames"] is None
+    assert row["prediction"] == "rot"
 
 
-@pytest.mark.parametrize(
-    "path", sorted((Path(__file__).parents[2] / "conf" / "logger").glob("*.yaml")), ids=lambda path: path.stem
-)
-def test_each_option_of_the_logger_has_the_interface(path):
-    mirror = instantiate(OmegaConf.load(path))
-    for name in ("start", "finish"):
-        assert callable(getattr(mirror, name))
-
-
-def test_no_mirror_does_nothing(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    mirror = NullMirror()
-    mirror.start("sweep", "cell", "0123", CONFIG)
-    mirror.finish(METRICS, failed=False)
-    assert not list(tmp_path.iterdir())
+def test_whatever_is_uploaded_later_lies_in_the_run_s_own_folder(runs):
+    for run in runs.values():
+        assert run.staged
+        assert all(file.is_relative_to(run.folder) for file in run.staged.values())
+    assert "WANDB_DATA_DIR" not in os.environ

@@ -5,7 +5,7 @@ import pytest
 from ...record.wandb_files import read_runs
 from ..bench import read
 
-STRATEGIES = '''
+STRATEGIES = """
 import faulthandler
 import torch
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class WantsTooMuch(RopeStrategy):
 class Crashes(RopeStrategy):
     def positions(self, layout, factor):
         faulthandler._sigsegv()
-'''
+"""
 TARGETS = {"failed": "Raises", "oom": "WantsTooMuch", "crash": "Crashes"}
 
 

@@ -51,7 +51,9 @@ def test_ctrl_c_is_one_line_and_loses_nothing(bench, whole):
     out, err = interrupt(process)
     assert process.returncode == 130
     assert "Traceback" not in out + err
-    assert err.strip() == "evaluate: interrupted: what was answered is kept; the same command goes on with the next video"
+    assert (
+        err.strip() == "evaluate: interrupted: what was answered is kept; the same command goes on with the next video"
+    )
     kept = answered(bench, "stopped")
     assert 50 <= kept < answered(bench, "whole_sweep")
     statuses = {RunFolder(folder).status() for folder in bench.cells("stopped").values()}

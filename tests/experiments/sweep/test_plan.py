@@ -1,5 +1,6 @@
 """Plans are pure: one cell per name, what shares most stands together, one kind of sweep per folder."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def test_every_cell_is_in_one_batch_and_prefixes_are_made_once(grid, workers):
         assert len(made) == len({c.prefix_key for c in cells}) == 6
         assert all(len({c.prefix_key for c in batch}) == 1 for batch in made)
         towers = [batch[0].tower_key for batch in made]
-        assert sum(a != b for a, b in zip(towers, towers[1:], strict=False)) == 1  # each tower output in one stretch
+        assert sum(a != b for a, b in pairwise(towers)) == 1  # each tower output in one stretch
     else:
         assert all(len(batch) == 1 for batch in made)
 
@@ -58,9 +59,7 @@ def test_equal_cells_are_run_once_and_different_ones_never_share_a_folder():
         distinct([one, two])
 
 
-@pytest.mark.parametrize(
-    ("retry", "again"), [(None, ""), ("failed", "failed"), ("oom", "oom"), ("all", "failed oom")]
-)
+@pytest.mark.parametrize(("retry", "again"), [(None, ""), ("failed", "failed"), ("oom", "oom"), ("all", "failed oom")])
 def test_failed_cells_wait_for_retry(tmp_path, retry, again):
     cells = {name: cell(tmp_path, name) for name in ("new", "begun", "done", "failed", "oom")}
     for name in ("begun", "done"):

@@ -1,0 +1,56 @@
+"""What a mirror shows of a sweep: a plain row per cell, and accuracy against frames per strategy and per KV level."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from intpv.record.curve import Curve, safe
+
+from .columns import prefix, regimes
+from .runs import GROUPS, Cell, kv_rank
+
+NAMED = ("rearranger", "encoder", "model", "data")  # they are part of a line's label where a sweep varies them
+
+
+def rows(cells: Sequence[Cell]) -> list[dict[str, str | float | None]]:
+    """Choices, frames, status and every metric; all rows have the same columns, None where a cell lacks a metric."""
+    metrics = sorted({name for cell in cells for name in cell.metrics} - {"frames"})
+    return [
+        {"cell": cell.name}
+        | {group: getattr(cell, group) for group in GROUPS}
+        | {"variant": cell.variant, "frames": cell.frames, "status": cell.status, "reason": cell.reason}
+        | {name: cell.metrics.get(name) for name in metrics}
+        for cell in cells
+    ]
+
+
+def curves(cells: Sequence[Cell]) -> list[Curve]:
+    """Per regime: one curve with a line per strategy in full precision, and for each strategy that was run at several
+    KV levels one with a line per level. A curve for which nothing is done is left out."""
+    varied = [group for group in NAMED if len({getattr(cell, group) for cell in cells}) > 1]
+
+    def label(cell: Cell) -> str:
+        return ", ".join([cell.strategy, *(getattr(cell, group) for group in varied)])
+
+    done = sorted(
+        (cell for cell in cells if cell.status == "done"), key=lambda cell: (cell.rope_strategy != "none", label(cell))
+    )
+    found = []
+    for regime in regimes(cells):
+        metric, where = f"{prefix(regime)}accuracy", regime or "all"
+        known = [cell for cell in done if metric in cell.metrics]
+        full = [cell for cell in known if cell.kv_quant == "none"]
+        if full:
+            lines = {name: _line(line, metric) for name, line in groupby(full, label)}
+            title = f"accuracy against frames per strategy, {where}, kv none"
+            found.append(Curve(f"accuracy_{where}_by_strategy", title, lines))
+        for name, own in groupby(known, label):
+            levels = sorted(own, key=lambda cell: kv_rank(cell.kv_quant))
+            lines = {level: _line(line, metric) for level, line in groupby(levels, lambda cell: cell.kv_quant)}
+            if len(lines) > 1:
+                title = f"accuracy against frames per kv level, {where}, {name}"
+                found.append(Curve(f"accuracy_{where}_by_kv_{safe(name)}", title, lines))
+    return found
+
+
+def _line(cells: Sequence[Cell], metric: str) -> dict[int, float]:
+    return {cell.frames: cell.metrics[metric] for cell in sorted(cells, key=lambda cell: cell.frames)}
