@@ -4,6 +4,7 @@ python -m analysis.summary runs/mini_ablation
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -11,20 +12,23 @@ from rich.console import Console
 from intpv.errors import BadInput
 
 from .pairs import append_pairs
-from .runs import read_sweep
+from .runs import Cell, read_sweep
 from .table import print_table, write_csv, write_markdown
 
 
-def summarise_sweep(folder: str | Path, console: Console | None = None) -> list[Path]:
+def summarise_sweep(
+    folder: str | Path, console: Console | None = None, cells: Sequence[Cell] | None = None
+) -> list[Path]:
     """Print the table; write table.md, table.csv, accuracy.png and kv.png into `folder`. Returns what was written.
 
-    A figure for which the sweep has no cells is left out. Raises BadInput for a folder without cells.
+    `cells` where they are read already. A figure for which the sweep has no cells is left out. Raises BadInput for a
+    folder without cells.
     """
     from .curves import draw_accuracy  # matplotlib takes a second to import, a mistyped folder answers at once
     from .kv import draw_kv
 
     folder = Path(folder)
-    cells = read_sweep(folder)
+    cells = read_sweep(folder) if cells is None else cells
     print_table(cells, console or Console())
     write_markdown(cells, folder / "table.md", folder.name)
     append_pairs(cells, folder / "table.md")

@@ -34,6 +34,7 @@ def evaluate(config: DictConfig) -> float | None:
 
         def emit(event: dict) -> None:
             found.update(event)
+            outcome.changed = True
             display.event(0, event)
 
         try:

@@ -20,6 +20,7 @@ class Outcome:
     failed: dict[str, tuple[str, list[str]]] = field(default_factory=dict)  # (reason, the cell's overrides)
     incomplete: list[str] = field(default_factory=list)  # cells in which some video could not be read
     stopped: str = ""  # why nothing more was tried
+    changed: bool = False  # whether any cell was run at all
 
     def clear(self) -> None:
         self.__init__()

@@ -16,8 +16,13 @@ class SweepEnd(Callback):
     def on_multirun_end(self, config: DictConfig, **kwargs) -> None:
         folder = Path(config.hydra.sweep.dir)
         if not config.sweep.dry_run:
-            analysis("summary").summarise_sweep(folder, console)
-            self._mirror(config, folder)
+            cells = analysis("runs").read_sweep(folder)
+            if not outcome.changed and (folder / "table.md").exists():  # all was done before, figures included
+                analysis("table").print_table(cells, console)
+            else:
+                analysis("summary").summarise_sweep(folder, console, cells)
+                rows, logger = analysis("mirror_rows"), OmegaConf.to_container(config.logger, resolve=True)
+                instantiate(logger).summary(config.sweep.name, rows.rows(cells), rows.curves(cells))
         outcome.say()
 
     def on_run_end(self, config: DictConfig, **kwargs) -> None:
@@ -27,8 +32,3 @@ class SweepEnd(Callback):
             analysis("table").print_table(done, console)
             console.print(folder, highlight=False)
         outcome.say()
-
-    def _mirror(self, config: DictConfig, folder: Path) -> None:
-        rows, cells = analysis("mirror_rows"), analysis("runs").read_sweep(folder)
-        logger = instantiate(OmegaConf.to_container(config.logger, resolve=True))
-        logger.summary(config.sweep.name, rows.rows(cells), rows.curves(cells))

@@ -33,7 +33,16 @@ class SweepLauncher(Launcher):
         self.workers = workers
 
     def setup(self, *, hydra_context, task_function, config: DictConfig) -> None:
-        self.context, self.config = hydra_context, config
+        self.loader, self.config = hydra_context.config_loader, config
+        # the sweeper composes every cell to check it before the launcher does so to run it: once is enough, 0.1 s each
+        compose, composed = self.loader.load_sweep_config, {}
+
+        def once(master_config: DictConfig, sweep_overrides: Sequence[str]) -> DictConfig:
+            key = tuple(sweep_overrides)
+            composed[key] = composed.get(key) or compose(master_config, list(sweep_overrides))
+            return composed[key]
+
+        self.loader.load_sweep_config = once
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         setup_globals()
@@ -53,7 +62,7 @@ class SweepLauncher(Launcher):
         return [job.returned(config, cell) for config, cell in zip(composed, planned, strict=True)]
 
     def _compose(self, overrides: Sequence[str], number: int) -> DictConfig:
-        config = self.context.config_loader.load_sweep_config(self.config, list(overrides))
+        config = self.loader.load_sweep_config(self.config, overrides)
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = number
             folder = os.path.join(config.hydra.sweep.dir, config.hydra.sweep.subdir)
@@ -72,8 +81,7 @@ class SweepLauncher(Launcher):
         devices = visible()
         workers = count(self.workers, devices)
         with Display(len(cells), len(cells) - len(left)) as display:
-            handle = _Handle(display)
-            crew.run(plan.batches(left, workers), workers, devices, handle)
+            crew.run(plan.batches(left, workers), workers, devices, _Handle(display))
 
 
 class _Handle:
@@ -84,6 +92,7 @@ class _Handle:
 
     def __call__(self, worker: int, cell: plan.Planned | None, event: dict) -> None:
         kind = event["event"]
+        outcome.changed = True
         if kind == "crash":
             RunFolder(cell.folder).crash(event["fate"], event["trace"])
             logger = instantiate(cell.config["logger"])
