@@ -1,1 +1,1 @@
-"""Verbs: `python -m experiments.<verb>`; no science inside."""
+"""Verbs of the command line; no science inside."""

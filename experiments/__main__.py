@@ -1,4 +1,4 @@
-"""The console script: intpv <verb> is python -m experiments.<verb>."""
+"""The console script: all verbs under the one name `intpv`."""
 
 import ast
 import sys

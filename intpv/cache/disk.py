@@ -37,7 +37,7 @@ class DiskCache:
         except FileNotFoundError:
             return None
         except OSError as error:
-            self._say("folder", f"cache {self.dir} cannot be used, going on without it: {error}")
+            self._say("folder", f"cache {self.dir} cannot be used, going on without it: {error.strerror}")
             return None
         try:
             tensors = decode(key, content)
@@ -69,7 +69,7 @@ class DiskCache:
                 _write(path, content)
         except OSError as error:
             self._writable = False  # trying on could take a full disk's last bytes from the run folder
-            self._say("folder", f"cache {self.dir} cannot be written, going on without it: {error}")
+            self._say("folder", f"cache {self.dir} cannot be written, going on without it: {error.strerror}")
 
     def _say(self, about: str, line: str) -> None:
         if about not in self._said:

@@ -28,8 +28,14 @@ class Bench:
         paths = [f"model.path={self.folder / encoder}", f"data.root={self.folder / 'clips'}", "data.limit=2"]
         return [f"encoder={encoder}", *sizes, *paths, f"cache.dir={self.folder / 'cache'}"]
 
+    def command(self, *arguments: str) -> list[str]:
+        """What is not given is the bench's own."""
+        given = {one.split("=")[0] for one in arguments}
+        own = [one for one in self.arguments() if one.split("=")[0] not in given]
+        return [sys.executable, "-m", "experiments.evaluate", *arguments, *own]
+
     def run(self, *arguments: str, code: int = 0) -> str:
-        command = [sys.executable, "-m", "experiments.evaluate", *arguments, *self.arguments()]
+        command = self.command(*arguments)
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == code, done.stdout + done.stderr
@@ -41,10 +47,11 @@ class Bench:
 
     def start(self, *arguments: str) -> subprocess.Popen:
         """The same in a process group of its own, to be killed."""
-        command = [sys.executable, "-m", "experiments.evaluate", *arguments, *self.arguments()]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(command, cwd=self.folder, env=environment, start_new_session=True, **pipes)
+        return subprocess.Popen(
+            self.command(*arguments), cwd=self.folder, env=environment, start_new_session=True, **pipes
+        )
 
 
 def read(folder: Path, name: str):
