@@ -104,5 +104,6 @@ def test_a_hundred_kills_lose_nothing(bench, tmp_path, record_property):
         assert {file.name for file in cell.iterdir()} >= {file.name for file in (tmp_path / "whole").iterdir()}
     record_property("kills", kills)
     print(
-        f"{kills} kills over {finished + 1} cells of {VIDEOS} videos; {lost} videos written and not yet said; {duration:.2f} s a cell"
+        f"{kills} kills over {finished + 1} cells of {VIDEOS} videos ({duration:.2f} s each); "
+        f"{lost} videos written and not yet said"
     )
