@@ -5,7 +5,6 @@ Writes runs/<sweep>@<scorer>/ beside the sweep, cell by cell, and its table; the
 
 import argparse
 import shutil
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,22 +16,20 @@ from intpv.measure.cell import cell_metrics
 from intpv.record.run_folder import RunFolder
 from intpv.record.videos import VideoFigures
 
+from .command_line import CONF, explained
 from .sibling import analysis
 
-CONF = Path(__file__).resolve().parents[1] / "conf" / "scorer"
+SCORERS = CONF / "scorer"
 
 
 def main() -> None:
-    scorers = sorted(file.stem for file in CONF.glob("*.yaml"))
+    scorers = sorted(file.stem for file in SCORERS.glob("*.yaml"))
     parser = argparse.ArgumentParser(prog="score", description="Score the saved predictions of a sweep anew.")
     parser.add_argument("sweep", type=Path)
     parser.add_argument("--scorer", choices=scorers, required=True)
     arguments = parser.parse_args()
-    try:
-        target = rescore(arguments.sweep, arguments.scorer)
-    except BadInput as error:
-        sys.exit(f"score: {error}")
-    analysis("summary").summarise_sweep(target)
+    with explained("score"):
+        analysis("summary").summarise_sweep(rescore(arguments.sweep, arguments.scorer))
 
 
 def rescore(sweep: Path, name: str) -> Path:
@@ -40,7 +37,7 @@ def rescore(sweep: Path, name: str) -> Path:
     cells = [status.parent for status in sorted(sweep.glob("*/status.json"))]
     if not cells:
         raise BadInput(f"{sweep} holds no cells: give a folder as runs/<sweep>")
-    scorer, target = instantiate(yaml.safe_load((CONF / f"{name}.yaml").read_text())), Path(f"{sweep}@{name}")
+    scorer, target = instantiate(yaml.safe_load((SCORERS / f"{name}.yaml").read_text())), Path(f"{sweep}@{name}")
     for cell in cells:
         shutil.copytree(cell, target / cell.name, dirs_exist_ok=True)
         run = RunFolder(target / cell.name)

@@ -62,6 +62,17 @@ def test_ctrl_c_is_one_line_and_loses_nothing(bench, whole):
     assert_equal_to(whole, bench.cells("stopped"))
 
 
+def test_ctrl_c_in_a_single_cell_is_the_same_line(bench, evaluate):
+    process = bench.start("frames=16", "data.limit=100", "logger=none", "sweep.name=one_cell")
+    wait_for_answers(bench, "one_cell", 50)
+    out, err = interrupt(process)
+    assert process.returncode == 130
+    assert "Traceback" not in out + err
+    assert err.strip().splitlines()[-1].startswith("evaluate: interrupted: what was answered is kept;")
+    (cell,) = bench.cells("one_cell").values()
+    assert RunFolder(cell).status() == "running"
+
+
 def test_after_kill_9_of_the_parent_no_worker_stays_and_the_sweep_goes_on(bench, whole):
     process = bench.start(*SWEEP, "sweep.name=killed")
     wait_for_answers(bench, "killed", 50)
