@@ -58,7 +58,9 @@ def reason(error: BaseException) -> str:
     if several := re.match(r"Ambiguous value for argument '(.+)'", first):
         return f"{several[1]} gives several values: add -m for a sweep over them"
     if key := re.match(r"Could not (?:override|append to|delete from) '?(?:config\. )?([\w.]+)", first):
-        return f"there is no key {key[1]}{_nearest(key[1], known_keys())}"
+        if key[1] in (known := known_keys()):
+            return f"{key[1]} is a key of another option of {key[1].split('.')[0]} than the one chosen"
+        return f"there is no key {key[1]}{_nearest(key[1], known)}"
     return first if isinstance(error, HydraException) else f"{type(error).__name__}: {first}"
 
 

@@ -27,7 +27,7 @@ def test_the_command_in_the_head_runs(file, folder, monkeypatch):
     small = [
         "data.limit=2",
         f"data.root={folder / 'clips'}",
-        f"cache.dir={folder / 'cache'}",
+        *([f"cache.dir={folder / 'cache'}"] * ("cache=off" not in arguments)),
         *(["sweep.name=heads"] * single),
     ]
     monkeypatch.chdir(folder)

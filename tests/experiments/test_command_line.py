@@ -34,6 +34,10 @@ def refused(monkeypatch, capsys, tmp_path):
         ("frame=8", "there is no key frame: did you mean frames?"),
         ("rope_startegy=yarn", "there is no key rope_startegy: did you mean rope_strategy?"),
         ("rope_strategy.fcator=2", "there is no key rope_strategy.fcator: did you mean rope_strategy.factor?"),
+        (
+            "rope_strategy.beta_slow=2",
+            "rope_strategy.beta_slow is a key of another option of rope_strategy than the one",
+        ),
         ("rope_strategy.beta_slwo=2", "there is no key rope_strategy.beta_slwo: did you mean rope_strategy.beta_slow?"),
         ("frames=8,16", "frames=8,16 gives several values: add -m for a sweep over them"),
         ("frames=[8", "frames=[8 cannot be read: write key=value"),

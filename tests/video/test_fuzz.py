@@ -14,6 +14,7 @@ from tests.video.family import family
 def assert_lawful(counts, broken, record_property):
     record_property("counts", fuzz.as_line(counts))
     assert not broken
+    assert counts["unsteady"] <= 1
     assert counts["answered"]
     assert counts["refused"]
 

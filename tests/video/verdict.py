@@ -18,7 +18,8 @@ from intpv.video.decode import Video, VideoError
 from intpv.video.packets import SHORT
 from intpv.video.reader import VideoReader
 
-VERDICTS = ("answered", "refused", "hung", "crashed", "wrong")  # the first two keep the law
+LAWFUL = ("answered", "refused")
+VERDICTS = (*LAWFUL, "hung", "crashed", "wrong", "unsteady")
 
 
 @dataclass(frozen=True)
