@@ -1,0 +1,123 @@
+"""Cost table: what frames cost as the paper's Table 1 counts (arXiv 2409.12963), and once nothing is left out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from intpv.measure import cost
+from intpv.measure.cost_shape import Shape
+
+BITS = {"FP16": 16, "INT8": 8, "INT4": 4, "INT2": 2}  # the columns of a table
+SHEETS = {  # title -> whose rows, and which of their keys
+    "Table 1 of arXiv 2409.12963 in closed form: GB (1e9 bytes), ms per token": (
+        ("as_in_the_paper", "frames tokens weights kv total decode_s")
+    ),
+    "KV with CLS tokens as conf/kv_quant stores it; extra: scales, zeros and exempt tokens; GB, ms": (
+        ("as_it_is", "frames tokens kv kv_overhead decode_s")
+    ),
+    "Held while answering (all weights and KV), tower activations at their peak: GB; work: TFLOP": (
+        ("as_it_is", "frames groups held tower_bytes encode_flops prefill_flops")
+    ),
+}
+HEADS = {"kv": "KV", "kv_overhead": "extra", "decode_s": "ms", "tower_bytes": "tower"}
+HEADS |= {"encode_flops": "encode", "prefill_flops": "prefill"}
+
+
+def tables(shape: Shape, frames: Sequence[int], options: Mapping[str, Any]) -> dict:
+    """All there is to say as plain data, in bytes, seconds and FLOPs; `options` are conf/kv_quant's, by BITS' names."""
+    return {
+        "shape": asdict(shape),
+        "bandwidth": cost.BANDWIDTH,
+        "weights": weights(shape),
+        "as_in_the_paper": [as_in_the_paper(shape, count) for count in frames],
+        "as_it_is": [as_it_is(shape, count, options) for count in frames],
+    }
+
+
+def sheets(report: dict) -> dict[str, list[dict[str, str]]]:
+    """`tables` for reading: title -> rows of text under two-line headers."""
+    return {title: [_texts(row, keys.split()) for row in report[rows]] for title, (rows, keys) in SHEETS.items()}
+
+
+def notes(report: dict) -> str:
+    """What the numbers rest on, for reading."""
+    parts = ", ".join(f"{part.replace('_', ', ')} {size / 1e9:.2f}" for part, size in report["weights"].items())
+    return (
+        f"Weights: {parts} GB; Table 1 counts the blocks alone. ms is a roofline, not a measurement: blocks, head, KV "
+        f"and {cost.SCORE_PASSES} passes over the scores at {report['bandwidth'] / 1e9:.0f} GB/s (RTX A6000). "
+        "On the 7B this is the paper's 22.9 (32 frames, FP16) and 18.8 (64, INT2); without head or scores it is not."
+    )
+
+
+def weights(shape: Shape) -> dict[str, int]:
+    """Bytes by part; of these Table 1 has `blocks` alone."""
+    blocks = cost.block_matrices(shape)
+    parameters = {
+        "blocks": blocks,
+        "embedding_head_norms": cost.llm_parameters(shape) - blocks,
+        "tower": cost.tower_parameters(shape),
+        "projector": cost.projector_parameters(shape),
+    }
+    return {part: cost.FP16 * count for part, count in parameters.items()}
+
+
+def as_in_the_paper(shape: Shape, frames: int) -> dict:
+    """A row of Table 1: patches only, the blocks' weights only, exactly `bits` per element. Bytes and seconds."""
+    shape.groups(frames)
+    tokens = frames * shape.patches
+    blocks = weights(shape)["blocks"]
+    kv = {name: cost.kv_bytes(shape, tokens, bits) for name, bits in BITS.items()}
+    return {
+        "frames": frames,
+        "tokens": tokens,
+        "weights": blocks,
+        "kv": kv,
+        "total": {name: blocks + size for name, size in kv.items()},
+        "decode_s": _decode_seconds(shape, tokens, kv),
+    }
+
+
+def as_it_is(shape: Shape, frames: int, options: Mapping[str, Any]) -> dict:
+    """The same frames with CLS tokens, every weight, the cache as `options` store it, and the tower.
+
+    kv               bytes of the packed prefix
+    kv_overhead      of these, beyond bits per element: scales, zeros and tokens kept in full precision
+    held             all weights and the prefix: what stays while questions are answered
+    tower_bytes      activations at their peak, all m groups as one batch; free again before the decoder runs
+    encode_flops     m passes of the tower, and the projector
+    """
+    groups, tokens = shape.groups(frames), frames * shape.tokens_per_frame
+    sizes = {"layers": shape.layers, "kv_heads": shape.kv_heads, "head_dim": shape.head_dim}
+    kv = {name: options[name].closed_form_bytes(**sizes, length=tokens, element_size=cost.FP16) for name in BITS}
+    everything = sum(weights(shape).values())
+    return {
+        "frames": frames,
+        "groups": groups,
+        "tokens": tokens,
+        "kv": kv,
+        "kv_overhead": {
+            name: kv[name] - cost.kv_bytes(shape, tokens, bits) for name, bits in BITS.items() if bits < 16
+        },
+        "held": {name: everything + size for name, size in kv.items()},
+        "decode_s": _decode_seconds(shape, tokens, kv),
+        "tower_bytes": groups * cost.tower_activation_bytes(shape),
+        "encode_flops": groups * cost.tower_flops(shape) + cost.projector_flops(shape, tokens),
+        "prefill_flops": cost.prefill_flops(shape, tokens),
+    }
+
+
+def _decode_seconds(shape: Shape, tokens: int, kv: Mapping[str, int]) -> dict[str, float]:
+    return {name: cost.decode_seconds(cost.decode_traffic(shape, tokens, size)) for name, size in kv.items()}
+
+
+def _texts(row: Mapping, keys: Sequence[str]) -> dict[str, str]:
+    values = {key: row[key] if isinstance(row[key], dict) else {"": row[key]} for key in keys}
+    return {f"{HEADS.get(key, key)}\n{name}": _text(key, value) for key in keys for name, value in values[key].items()}
+
+
+def _text(key: str, value: int | float) -> str:
+    if key in ("frames", "groups", "tokens"):
+        return str(value)
+    if key.endswith("_flops"):
+        return f"{value / 1e12:.1f}"
+    return f"{1e3 * value:.1f}" if key.endswith("_s") else f"{value / 1e9:.2f}"
