@@ -49,6 +49,7 @@ def test_a_folder_that_was_sent_stays_and_so_do_other_runs(tmp_path):
     (sent / f"run-{run_id('sweep', 'cell')}.wandb.synced").touch()
     mirror.start("sweep", "cell", CONFIG, CHOICES)
     mirror.finish(METRICS, failed=False)
+    ended_runs(tmp_path, 4)
     again = [run.folder for run in read_runs(tmp_path) if (run.group, run.name) == ("sweep", "cell")]
     assert len(again) == 2
     assert sent in again

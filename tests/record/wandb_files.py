@@ -49,10 +49,10 @@ def read_runs(folder: Path) -> list[Run]:
     return [_read(file) for file in sorted(Path(folder).glob("wandb/offline-run-*/run-*.wandb"))]
 
 
-def ended_runs(folder: Path, count: int) -> dict[str, Run]:
-    """id -> run, once `count` runs have ended: W&B's service writes the last bytes shortly after finish returned."""
+def ended_runs(folder: Path, count: int, group: str | None = None) -> dict[str, Run]:
+    """id -> run, once `count` runs (of a group) have ended: W&B's service writes the last bytes after finish returned."""
     for _ in range(200):
-        runs = read_runs(folder)
+        runs = [run for run in read_runs(folder) if group in (None, run.group)]
         if len(runs) == count and all(run.state != "running" for run in runs):
             return {run.id: run for run in runs}
         time.sleep(0.05)

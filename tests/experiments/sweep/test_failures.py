@@ -2,7 +2,7 @@
 
 import pytest
 
-from ...record.wandb_files import read_runs
+from ...record.wandb_files import ended_runs
 from ..bench import read
 
 STRATEGIES = """
@@ -78,7 +78,7 @@ def test_the_end_names_each_with_the_command_that_repeats_it(sweep):
 
 def test_w_and_b_shows_them_failed(bench, sweep):
     cells = {folder.name: kind for kind, folder in sweep[1].items()}
-    runs = [run for run in read_runs(bench.folder) if run.group == "failures"]
+    runs = ended_runs(bench.folder, 5, "failures").values()
     states = {cells[run.name]: run.state for run in runs if run.job_type == "cell"}
     assert states == {"failed": "failed", "oom": "failed", "crash": "failed", "done": "finished"}
     assert [run.state for run in runs if run.job_type == "summary"] == ["finished"]
