@@ -50,7 +50,7 @@ def read_runs(folder: Path) -> list[Run]:
 
 
 def ended_runs(folder: Path, count: int, group: str | None = None) -> dict[str, Run]:
-    """id -> run, once `count` runs (of a group) have ended: W&B's service writes the last bytes after finish returned."""
+    """id -> run, once `count` runs (of a group) have ended: the last bytes are written after finish has returned."""
     for _ in range(200):
         runs = [run for run in read_runs(folder) if group in (None, run.group)]
         if len(runs) == count and all(run.state != "running" for run in runs):
