@@ -8,6 +8,7 @@ from hydra.utils import instantiate
 from lightning import Callback, seed_everything
 from torch.utils.data import DataLoader
 
+from intpv.attention_kl.stored import StoredSums
 from intpv.clips import Clips, Loaded
 from intpv.errors import BadInput
 from intpv.inference import Inference, Watched
@@ -61,11 +62,14 @@ class _Write(Callback):
 
     def __init__(self, run: RunFolder, figures: VideoFigures, progress, logger: Mirror, viewer: Viewer):
         self.run, self.figures, self.progress, self.logger, self.viewer = run, figures, progress, logger, viewer
+        self.sums = StoredSums(run.path)
         self.shown = 0
 
     def on_predict_batch_end(self, trainer, module, outputs: Watched, batch: Loaded, batch_idx, dataloader_idx=0):
         if outputs.figures:
             self.figures.append(batch.item.id, outputs.figures)
+        if outputs.measured:
+            self.sums.put(batch.item.id, outputs.measured)
         self.run.append(outputs.records)
         self.progress.video_done(len(outputs.records), outputs.fetched)
         if self.shown < self.logger.strips:
@@ -98,7 +102,8 @@ def _run(config, choices, run: RunFolder, progress, logger: Mirror, share: int, 
     progress.cell_started(run.path, len(items), len(done))
     figures = VideoFigures(run.path)
     if left:
-        module = Inference(viewer, scorer, benchmark, build.prefixes(config, keep_prefixes))
+        attention_kl = config["measure"]["attention_kl"] and instantiate(config["measure"]["attention_kl"])
+        module = Inference(viewer, scorer, benchmark, build.prefixes(config, keep_prefixes), attention_kl)
         trainer = instantiate(
             trainer_options,
             logger=False,
@@ -114,8 +119,10 @@ def _run(config, choices, run: RunFolder, progress, logger: Mirror, share: int, 
         "groups": len(video_llm.order(config["frames"])),
         "rearrangement_is_noop": int(not encoder.mixes_time),
     }
-    metrics = {**cell_metrics(run.samples(), figures.read()), **static}
+    sums = StoredSums(run.path)
+    metrics = {**cell_metrics(run.samples(), figures.read()), **sums.finish(item.id for item in items), **static}
     run.finish(metrics)
+    sums.clear()
     return metrics
 
 

@@ -55,7 +55,7 @@ def _rescore_cell(run: RunFolder, scorer) -> None:
             record |= {"correct": score.correct, "valid": score.valid}
     figures = VideoFigures(run.path).read()
     known = ("frames", "groups", "rearrangement_is_noop")
-    kept = {key: value for key, value in run.metrics().items() if key in known}
+    kept = {key: value for key, value in run.metrics().items() if key in known or key.startswith("attention_kl/")}
     run.finish({**cell_metrics(records, figures), **kept}, records)
 
 

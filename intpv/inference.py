@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from lightning import LightningModule
 
+from intpv.attention_kl.attention_kl import AttentionKL
+from intpv.attention_kl.measured import Measured
 from intpv.cache.first_come import FirstCome
 from intpv.clips import Loaded
 from intpv.data.benchmark import Benchmark
@@ -36,13 +38,23 @@ class Watched:
     records: list[dict]
     figures: dict | None = None
     fetched: bool = False  # frames and tower were spared: what they give was at hand
+    measured: Measured | None = None  # attention KL, where it is asked for
 
 
 class Inference(LightningModule):
-    """predict_step only: nothing is trained here. `prefixes` are shared with other cells, by video id."""
+    """predict_step only: nothing is trained here. `prefixes` are shared with other cells, by video id; `attention_kl`
+    None measures nothing beside the answers."""
 
-    def __init__(self, viewer: Viewer, scorer: Scorer, benchmark: Benchmark, prefixes: FirstCome):
+    def __init__(
+        self,
+        viewer: Viewer,
+        scorer: Scorer,
+        benchmark: Benchmark,
+        prefixes: FirstCome,
+        attention_kl: AttentionKL | None = None,
+    ):
         super().__init__()
+        self.attention_kl = attention_kl
         self.viewer, self.video_llm = viewer, viewer.video_llm
         self.scorer, self.benchmark, self.prefixes = scorer, benchmark, prefixes
         # registered, so that Lightning moves them to the device
@@ -65,12 +77,9 @@ class Inference(LightningModule):
         pack_s = self._since(start)
         bounds = self.benchmark.bounds(item, prefilled.indices)
         start = time.perf_counter()
+        texts = [question.text for question in item.questions]
         try:
-            answers = self.video_llm.ask(
-                context,
-                [question.text for question in item.questions],
-                [question.options for question in item.questions],
-            )
+            answers = self.video_llm.ask(context, texts, [question.options for question in item.questions])
         except BadInput as error:
             pairs = zip(item.questions, bounds, strict=True)
             return Watched([_record(item, question, bound, str(error)) for question, bound in pairs])
@@ -94,7 +103,10 @@ class Inference(LightningModule):
             "rope/factor": context.factor,
             "rope/trained_length": context.geometry.trained_length,
         }
-        return Watched(records, figures, fetched)
+        measured = None
+        if self.attention_kl:
+            measured, _ = self.attention_kl.measure(self.video_llm, prefilled.prefill, context, texts)
+        return Watched(records, figures, fetched, measured)
 
     def _prefilled(self, loaded: Loaded) -> tuple[Prefilled, bool]:
         """The prefix before packing, and whether frames and tower were spared for it."""

@@ -74,11 +74,12 @@ def _work(cell: Planned) -> tuple[int, int, int]:
 
 
 def _kv_bytes(video_llm: VideoLLM, frames: int) -> int:
-    shape = video_llm.model.llm.config.get_text_config()
+    shape, layout = video_llm.model.llm.config.get_text_config(), video_llm.prefix_layout(frames)
     return video_llm.kv_quant.closed_form_bytes(
         layers=shape.num_hidden_layers,
         kv_heads=shape.num_key_value_heads,
         head_dim=getattr(shape, "head_dim", None) or shape.hidden_size // shape.num_attention_heads,
-        length=video_llm.prefix_length(frames),
+        length=layout.length,
+        layout=layout,
         element_size=video_llm.model.llm.dtype.itemsize,
     )

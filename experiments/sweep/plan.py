@@ -12,7 +12,7 @@ from intpv.record.run_folder import RunFolder
 
 RETRY = {None: (), "failed": ("failed",), "oom": ("oom",), "all": ("failed", "oom")}
 SEEN_BY_TOWER = ("data", "video", "encoder", "model", "rearranger", "frames", "seed")
-NOT_IN_PREFIX = ("kv_quant", "scorer")
+NOT_IN_PREFIX = ("kv_quant", "scorer", "measure")
 FIXED = "sweep.json"
 
 

@@ -18,9 +18,10 @@ SPELT_OTHERWISE = {
     "cache",
     "data",
     "logger",
+    "measure",
+    "model",
     "trainer",
     "video",
-    "model",
 }  # groups whose targets are not <group>/<option>.py
 
 

@@ -1,0 +1,85 @@
+"""Head sums: what is measured per query row, added up per (layer, head); sums of videos add up to those of a cell."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from intpv.attention_kl.comparison import Comparison
+from intpv.attention_kl.grouped import GroupedKL
+from intpv.attention_kl.tally import shares
+from intpv.errors import BadInput
+
+
+@dataclass(frozen=True)
+class HeadSums:
+    """Sums in float64 on the CPU, by name, and over how many rows each goes: rows without a value are left out."""
+
+    layers: tuple[int, ...]
+    sums: dict[str, Float[Tensor, "L H ..."]]
+    rows: dict[str, Float[Tensor, "L H"]]
+
+    def __add__(self, other: "HeadSums") -> "HeadSums":
+        """Of both together. BadInput where they are not of the same layers."""
+        if self.layers != other.layers:
+            raise BadInput(f"only sums of the same layers can be added, got layers {self.layers} and {other.layers}")
+        added = [
+            {name: value + theirs[name] for name, value in mine.items()}
+            for mine, theirs in ((self.sums, other.sums), (self.rows, other.rows))
+        ]
+        return HeadSums(self.layers, *added)
+
+    def mean(self, name: str) -> Float[Tensor, "L H ..."]:
+        """Mean over the rows; 0 where no row has a value."""
+        sums, rows = self.sums[name], self.rows[name].clamp_min(1)
+        return sums / rows.reshape(*rows.shape, *[1] * (sums.dim() - 2))
+
+
+def of_layer(layer: int, values: Mapping[str, tuple[Float[Tensor, "H R ..."], Bool[Tensor, "H R"]]]) -> HeadSums:
+    """One layer's values per row, each with whether the row has one."""
+    rows = {name: valid.sum(1, dtype=torch.float64)[None].cpu() for name, (_, valid) in values.items()}
+    sums = {}
+    for name, (value, valid) in values.items():
+        outside = ~valid.reshape(*valid.shape, *[1] * (value.dim() - 2))
+        sums[name] = value.double().masked_fill(outside, 0).sum(1)[None].cpu()
+    return HeadSums((layer,), sums, rows)
+
+
+def stacked_layers(found: Sequence[HeadSums]) -> HeadSums:
+    """(1, H) each -> (L, H)."""
+    sums, rows = (
+        {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        for parts in ([one.sums for one in found], [one.rows for one in found])
+    )
+    return HeadSums(tuple(layer for one in found for layer in one.layers), sums, rows)
+
+
+def of_comparison(layer: int, comparison: Comparison) -> HeadSums:
+    """kl/all, kl/video, entropy/*, mass/* (L, H, G), top1_agreement, lost_mass, output/error and output/norm (squared).
+
+    kl/video is left out without frames.
+    """
+    everything, video, groups = comparison.all_keys, comparison.video, comparison.groups
+    seen = everything.reference.visible
+    values = {
+        "kl/all": (everything.kl, everything.comparable),
+        "entropy/reference": (everything.reference.entropy, everything.comparable),
+        "entropy/modified": (everything.modified.entropy, everything.comparable),
+        "top1_agreement": (everything.top1_agrees.float(), seen),
+        "lost_mass": (everything.lost_mass, seen),
+        "output/error": (comparison.error, seen),
+        "output/norm": (comparison.norm, seen),
+        "mass/reference": (shares(groups.reference.lse), seen),
+        "mass/modified": (shares(groups.modified.lse), seen),
+    }
+    if video is not None:
+        values["kl/video"] = video.kl, video.comparable
+    return of_layer(layer, values)
+
+
+def of_grouped(layer: int, kl: GroupedKL) -> HeadSums:
+    """total, modality, within_video, within_text and lost_mass."""
+    every = torch.ones_like(kl.total, dtype=torch.bool)
+    return of_layer(layer, {name: (value, every) for name, value in kl._asdict().items()})

@@ -1,0 +1,73 @@
+"""The mini model with a watched clip, and its prefix under every number of bits: as they are in a run."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+
+from intpv.attention_kl.attention_kl import subject, teacher_forced
+from intpv.attention_kl.subject import Rows, Subject
+from intpv.encoder.languagebind import LanguageBind
+from intpv.flipbook.recipe import Geometry
+from intpv.kv_quant.kv_quant import NoQuant
+from intpv.model.checkpoint import load
+from intpv.rearranger.strided import Strided
+from intpv.rope_strategy.visual_only import VisualOnlyScaling
+from intpv.video_llm import VideoLLM
+from intpv.watched import Prefill, VideoContext
+
+CONF = Path(__file__).parents[2] / "conf"
+QUESTIONS = ("Did red flash?", "Which color flashed first?", "Did red flash before or after blue?")
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A video that the mini model has watched, in full precision."""
+
+    video_llm: VideoLLM
+    prefill: Prefill
+    questions: tuple[str, ...] = QUESTIONS
+
+    def packed(self, option: str) -> VideoContext:
+        """The context under conf/kv_quant/<option>.yaml."""
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            policy = instantiate(compose(f"kv_quant/{option}").kv_quant)
+        return replace(self.video_llm, kv_quant=policy).pack(self.prefill)
+
+    def subject(self, option: str = "none", room: int = 40) -> Subject:
+        return subject(self.video_llm, self.packed(option), room, sinks=4)
+
+    def rows(self) -> Rows:
+        context = self.video_llm.pack(self.prefill)
+        return teacher_forced(self.video_llm, self.questions, self.video_llm.ask(context, self.questions))
+
+
+def _frames(count: int, distinct: int) -> torch.Tensor:
+    """Plain colours that change, each shown several times in a row."""
+    colours = torch.randint(0, 256, (distinct, 3, 1, 1), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    return colours.repeat_interleave(count // distinct, 0).expand(-1, -1, 48, 48).contiguous()
+
+
+@pytest.fixture(scope="session")
+def watch():
+    """frames -> Watched; always 8 seconds of the same 8 pictures."""
+    llm = VideoLLM(load(LanguageBind(**Geometry().encoder)), Strided(), VisualOnlyScaling(), NoQuant())
+
+    def of(frames: int) -> Watched:
+        times = (torch.arange(frames) + 0.5) * 8 / frames
+        return Watched(llm, llm.prefill(llm.look(_frames(frames, 8)), times))
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def watched(watch) -> Watched:
+    return watch(16)
+
+
+@pytest.fixture(scope="session")
+def rows(watched) -> Rows:
+    return watched.rows()

@@ -1,0 +1,78 @@
+"""At 8k tokens nothing of the size of the prefix, nor of a map over all its keys, is ever allocated."""
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from intpv.attention_kl.comparison import compare
+from intpv.attention_kl.group_lse import group_lse
+from intpv.attention_kl.key_groups import KeyGroups
+from intpv.attention_kl.side import PORTION, Asked, Side
+from intpv.layout import Layout, Span
+
+from .dense import Pieces
+
+TOKENS, HEADS, KV_HEADS, ROWS, D = 8192, 8, 4, 64, 32
+BLOCK = KV_HEADS * 1024 * D  # elements of a block's keys
+
+
+class LargestAllocation(TorchDispatchMode):
+    """Elements of the largest new tensor (views are not new)."""
+
+    def __init__(self):
+        super().__init__()
+        self.largest = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        leaves = torch.utils._pytree.tree_leaves
+        known = {x.untyped_storage().data_ptr() for x in leaves((args, kwargs)) if isinstance(x, torch.Tensor)}
+        for x in leaves(result):
+            if isinstance(x, torch.Tensor) and x.untyped_storage().data_ptr() not in known:
+                self.largest = max(self.largest, x.numel())
+        return result
+
+
+class Rounded(Pieces):
+    """Makes each block anew when it is asked for, as a packed layer does."""
+
+    def blocks(self):
+        for keys, values in super().blocks():
+            yield keys.mul(8).round_().div_(8), values.mul(8).round_().div_(8)
+
+
+@pytest.fixture(scope="module")
+def sides():
+    g = torch.Generator().manual_seed(0)
+    k, v = torch.randn(2, KV_HEADS, TOKENS, D, generator=g)
+    own = torch.randn(2, KV_HEADS, ROWS, D, generator=g)
+    q = torch.randn(HEADS, ROWS, D, generator=g)
+    asked = Asked(q, *own, torch.ones(ROWS, ROWS, dtype=torch.bool).tril(), D**-0.5)
+    # the modified prefix' blocks begin after the sinks: they never fall in step with the reference's
+    return Side(asked, Pieces(k, v, 1024)), Side(asked, Rounded(k, v, [4, *[1024] * 7, 1020]))
+
+
+@pytest.fixture(scope="module")
+def groups():
+    return KeyGroups.of(Layout((Span(32), *(Span(255, float(i)) for i in range(32)))))
+
+
+def test_comparing_allocates_a_portion_at_a_time(sides, groups):
+    with LargestAllocation() as watcher:
+        got = compare(*sides, groups)
+    assert got.all_keys.kl.min() > 0
+    assert 0 < watcher.largest <= max(PORTION, BLOCK)
+    assert watcher.largest < HEADS * ROWS * TOKENS / 4  # a map over all keys
+    assert watcher.largest < KV_HEADS * TOKENS * D  # one side's keys
+
+
+def test_so_does_one_side_alone(sides, groups):
+    with LargestAllocation() as watcher:
+        group_lse(sides[1], groups)
+    assert 0 < watcher.largest <= max(PORTION, BLOCK)
+
+
+def test_the_watcher_sees_a_map(sides):
+    with LargestAllocation() as watcher:
+        sides[0].logits(sides[0].prefix.k)
+    assert watcher.largest >= HEADS * ROWS * TOKENS
