@@ -12,7 +12,7 @@ from .runs import Cell
 
 # Okabe & Ito 2008, distinct with every colour blindness; grey and dotted lines stay free for the references
 COLORS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#0072B2", "#CC79A7")
-MARKERS = "osD^vPX"
+MARKERS = "osD^vPX*<>hp"
 GREY = "#767676"
 SIZE = (12.0, 6.0)  # inches at 100 dots each: 1200 px wide
 DPI = 100

@@ -64,9 +64,11 @@ def _rank(cell: Cell) -> tuple:
 
 
 def kv_rank(kv_quant: str) -> tuple:
-    """Full precision first, then falling bits: none, int8, int4, int2."""
-    bits = re.search(r"\d+", kv_quant)
-    return (-int(bits.group()) if bits else float("-inf"), kv_quant)
+    """Full precision first, then falling bits as far as names tell them: none, int8, int4, int2, kivi."""
+    if kv_quant.split()[0] == "none":
+        return (float("-inf"), kv_quant)
+    bits = re.search(r"\d+", kv_quant.split()[0])
+    return (-int(bits.group()) if bits else 0, kv_quant)
 
 
 def _read(config: Path, overrides: list[str]) -> Cell:

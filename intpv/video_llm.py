@@ -68,14 +68,7 @@ class VideoLLM:
         """The prefix in full precision, under the rotation of `rope_strategy`."""
         tokens = self.tokens(features, video_id)
         before, after = self._prefix_ids()
-        per_frame = tokens.shape[1]
-        layout = Layout(
-            (
-                Span(len(before)),
-                *(Span(per_frame, float(t)) for t in timestamps),
-                *([Span(len(after))] * bool(len(after))),
-            )
-        )
+        layout = self._layout(timestamps.tolist(), tokens.shape[1])
         embed = self.model.llm.get_input_embeddings()
         embeddings = torch.cat([embed(before), tokens.flatten(0, 1), embed(after)])
         factor = self.rope_strategy.resolve(layout, self.model.trained_visual_length, self.model.window_length)
@@ -116,14 +109,18 @@ class VideoLLM:
             asking = Asking(self.model.llm, self.model.tokenizer, positions.to(self.device))
             return asking.answer(rows, options or [()] * len(rows), self.max_new_tokens)
 
-    def prefix_length(self, num_frames: int) -> int:
-        """S, tokens of a watched video's prefix: the text around it and F * P."""
-        before, after = self._prefix_ids()
-        return len(before) + num_frames * self.model.encoder.tokens_per_frame + len(after)
+    def prefix_layout(self, num_frames: int) -> Layout:
+        """The layout of a watched video of F frames, its timestamps left at 0: for sizes told without watching."""
+        return self._layout([0.0] * num_frames, self.model.encoder.tokens_per_frame)
 
     @property
     def device(self) -> torch.device:
         return self.model.llm.device
+
+    def _layout(self, timestamps: Sequence[float], tokens_per_frame: int) -> Layout:
+        before, after = self._prefix_ids()
+        frames = (Span(tokens_per_frame, time) for time in timestamps)
+        return Layout((Span(len(before)), *frames, *([Span(len(after))] * bool(len(after)))))
 
     def _geometry(self) -> RopeGeometry:
         trained = self.rope_strategy.trained_length(self.model.trained_visual_length, self.model.window_length)

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import torch
 
-from intpv.kv_quant.runs import Block, DenseRun, QuantisedRun
+from intpv.kv_quant.runs import Block, Run
 
 
 @dataclass(frozen=True)
 class PackedLayer:
     """One layer's prefix: its runs in the order of the tokens."""
 
-    runs: tuple[DenseRun | QuantisedRun, ...]
+    runs: tuple[Run, ...]
 
     def blocks(self) -> Iterator[Block]:
         """Dense pieces (H_kv, t, d) in the order of the prefix; stored pieces are views, dequantised ones float32."""
@@ -26,13 +26,13 @@ class PackedPrefix:
 
     layers: list[PackedLayer]
     length: int  # S, tokens
-    quantised_length: int  # tokens of them that are stored as codes
+    quantised: int  # elements of them that are stored as codes
     elements: int  # 2 * L * H_kv * S * d
     dtype: torch.dtype  # of the model: what the prefix would be kept in unquantised
 
     @property
     def quantised_fraction(self) -> float:
-        return self.quantised_length / self.length
+        return self.quantised / self.elements
 
     @property
     def full_precision_bytes(self) -> int:
@@ -44,18 +44,24 @@ class PackedPrefix:
         return 8 * self.ledger()["total"] / self.elements
 
     def ledger(self) -> dict[str, int]:
-        """Bytes of codes, scales, zeros and exempt tokens, the padding around them, and the total that is really held.
+        """Bytes by what they are for, the padding around them, and the total that is really held.
 
-        The total is the sum over unique storages; padding is what of it no tensor accounts for.
+        codes, scales and zeros of what is quantised; angles, the table that rotates keys stored before RoPE, once for
+        all layers; exempt, all that is in full precision. The total is the sum over unique storages; padding is what of
+        it no tensor accounts for.
         """
-        counts = dict.fromkeys(("codes", "scales", "zeros", "exempt"), 0)
+        counts = dict.fromkeys(("codes", "scales", "zeros", "angles", "exempt"), 0)
         storages: dict[int, int] = {}
-        for layer in self.layers:
-            for run in layer.runs:
-                for name, tensors in run.parts().items():
-                    for tensor in tensors:
-                        counts[name] += tensor.nbytes
-                        storage = tensor.untyped_storage()
-                        storages[storage.data_ptr()] = storage.nbytes()
+        for name, tensor in self._tensors():
+            counts[name] += tensor.nbytes
+            storage = tensor.untyped_storage()
+            storages[storage.data_ptr()] = storage.nbytes()
         total = sum(storages.values())
         return {**counts, "padding": total - sum(counts.values()), "total": total}
+
+    def _tensors(self) -> Iterator[tuple[str, torch.Tensor]]:
+        """Every stored tensor once, with its name in the ledger."""
+        parts = [run.parts() for layer in self.layers for run in layer.runs]
+        named = [(name, tensor) for part in parts for name, tensors in part.items() for tensor in tensors]
+        # by identity: two empty tensors, or two views, may share an address
+        yield from {id(tensor): (name, tensor) for name, tensor in named}.values()

@@ -1,0 +1,112 @@
+"""Granularity: which numbers share a scale and a zero; how a tensor becomes such groups, and back.
+
+Codes are stored in the order of the tokens whatever the granularity; only scales and zeros know the groups. So a piece
+of the prefix is dequantised in its place, in no more memory than its own, also where a group is one patch in many
+frames and reaches across the whole prefix.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from einops import rearrange
+from jaxtyping import Shaped
+from torch import Tensor
+
+from intpv.errors import BadInput
+
+Tokens = Shaped[Tensor, "H_kv t d"]
+Groups = Shaped[Tensor, "a b c g"]  # members last
+Grid = Shaped[Tensor, "a b c"]  # a scale or a zero per group
+
+
+@dataclass(frozen=True)
+class Granularity(ABC):
+    """Groups of `group` members along the axis that the class names; None is the whole axis.
+
+    The last group of an axis may be shorter and has its true length: `split` then gives two parts that differ in g,
+    and the stored grid is one part's after the other's, along b.
+    """
+
+    group: int | None
+    frame: int = 1  # P, tokens; read only by classes that group frames
+
+    groups_frames: ClassVar[bool] = False
+
+    @abstractmethod
+    def split(self, x: Tokens) -> list[Groups]: ...
+
+    @abstractmethod
+    def join(self, parts: list[Groups], heads: int, head_dim: int) -> Tokens: ...
+
+    @abstractmethod
+    def spread(self, grid: Grid, start: int, stop: int) -> Shaped[Tensor, "_ _ _"]:
+        """The grid of tokens start ... stop - 1, broadcastable to (H_kv, t, d)."""
+
+    @abstractmethod
+    def count(self, heads: int, tokens: int, head_dim: int) -> int:
+        """Groups of a tensor (H_kv, t, d)."""
+
+    def check(self, side: str, head_dim: int) -> None:  # noqa: B027  most classes have nothing to refuse
+        """BadInput that names the field of `side`, key or value, if the group does not fit the head dim."""
+
+
+class PerTensor(Granularity):
+    """One group: all heads, tokens and channels of a layer."""
+
+    def split(self, x):
+        return [rearrange(x, "h t d -> 1 1 1 (h t d)")]
+
+    def join(self, parts, heads, head_dim):
+        return rearrange(parts[0], "1 1 1 (h t d) -> h t d", h=heads, d=head_dim)
+
+    def spread(self, grid, start, stop):
+        return grid
+
+    def count(self, heads, tokens, head_dim):
+        return 1
+
+    def check(self, side, head_dim):
+        if self.group is not None:
+            raise BadInput(f"kv_quant.{side}_group must be null when {side}_granularity is tensor, got {self.group}")
+
+
+class PerChannel(Granularity):
+    """`group` tokens of one channel of one head; the grid is (H_kv, G, d)."""
+
+    def split(self, x):
+        group = self.group or x.shape[1]
+        whole = x.shape[1] - x.shape[1] % group
+        parts = [(x[:, :whole], group), (x[:, whole:], x.shape[1] - whole)]
+        return [rearrange(part, "h (n g) d -> h n d g", g=size) for part, size in parts if part.shape[1]]
+
+    def join(self, parts, heads, head_dim):
+        return torch.cat([rearrange(part, "h n d g -> h (n g) d") for part in parts], 1)
+
+    def spread(self, grid, start, stop):
+        return grid.index_select(1, torch.arange(start, stop, device=grid.device) // (self.group or stop))
+
+    def count(self, heads, tokens, head_dim):
+        return heads * -(-tokens // (self.group or tokens)) * head_dim
+
+
+class PerToken(Granularity):
+    """`group` channels of one token of one head; the grid is (H_kv, t, C), C = d / group."""
+
+    def split(self, x):
+        return [rearrange(x, "h t (c g) -> h t c g", g=self.group or x.shape[2])]
+
+    def join(self, parts, heads, head_dim):
+        return rearrange(parts[0], "h t c g -> h t (c g)")
+
+    def spread(self, grid, start, stop):
+        members = self.group or 1  # a lone group is broadcast over the channels
+        return grid[:, start:stop].unsqueeze(-1).expand(-1, -1, -1, members).flatten(2)
+
+    def count(self, heads, tokens, head_dim):
+        return heads * tokens * (head_dim // self.group if self.group else 1)
+
+    def check(self, side, head_dim):
+        if self.group is not None and head_dim % self.group:
+            raise BadInput(f"kv_quant.{side}_group must divide the head dim {head_dim}, got {self.group}")

@@ -1,0 +1,86 @@
+"""Policy: which bits, groups and coordinates keys and values are quantised with, and the bytes that this comes to."""
+
+from dataclasses import dataclass, fields
+
+from intpv.errors import BadInput
+from intpv.kv_quant import pre_rope
+from intpv.kv_quant.side import Side
+from intpv.kv_quant.zone import Zone
+from intpv.layout import Layout, Span
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """Keys and values each have their own; the ends of the prefix stay in full precision.
+
+    The first tokens are attention sinks: they carry much of the mass, and an error there is an error in every answer.
+    The tail may be 0 because the question never enters the prefix.
+    """
+
+    bits: int  # 2, 4, 8, or 16 for full precision; of keys, and of values unless value_bits is given
+    value_bits: int | None = None
+    key_granularity: str = "channel"  # tensor | channel | token | temporal
+    value_granularity: str = "token"
+    key_group: int | None  # members that share a scale: tokens, channels, or frames if temporal; null is all there are
+    value_group: int | None
+    key_clip: float | int = 1.0  # share of a group's range that its grid keeps at least; searched for below 1
+    value_clip: float | int = 1.0
+    key_hadamard: bool = False  # quantised in a basis in which every channel is a mean of all
+    value_hadamard: bool = False
+    pre_rope: bool = False  # keys are quantised as they were before rotation
+    sinks: int = 4  # tokens in full precision at the start; where groups are temporal, up to the end of a frame
+    tail: int = 0  # tokens in full precision at the end; where groups are temporal, from the start of a frame
+
+    def __post_init__(self):
+        for name in ("sinks", "tail"):
+            if getattr(self, name) < 0:
+                raise BadInput(f"kv_quant.{name} must be at least 0, got {getattr(self, name)}")
+        _ = self.keys, self.values  # which check the rest
+
+    @property
+    def keys(self) -> Side:
+        return Side(name="key", bits=self.bits, pre_rope=self.pre_rope, **self._fields_of("key"))
+
+    @property
+    def values(self) -> Side:
+        bits = self.bits if self.value_bits is None else self.value_bits
+        return Side(name="value", bits=bits, **self._fields_of("value"))
+
+    @property
+    def label(self) -> str:
+        """int2, or K4V2 where keys and values differ."""
+        keys, values = self.keys.bits, self.values.bits
+        return f"int{keys}" if keys == values else f"K{keys}V{values}"
+
+    def zone(self, layout: Layout) -> Zone:
+        """What is quantised of a prefix. BadInput where temporal groups do not fit its frames."""
+        if self.keys.groups_frames or self.values.groups_frames:
+            return Zone.of_frames(layout, self.sinks, self.tail)
+        return Zone.of_tokens(layout.length, self.sinks, self.tail)
+
+    def closed_form_bytes(
+        self,
+        *,
+        layers: int,
+        kv_heads: int,
+        head_dim: int,
+        length: int,
+        element_size: int,
+        layout: Layout | None = None,
+    ) -> int:
+        """Bytes of a packed prefix, to the byte; `element_size` is that of the model's dtype, for the exempt tokens.
+
+        `layout` (of `length` tokens) is needed only where groups are temporal: it says where the frames are.
+        """
+        zone = self.zone(layout or Layout((Span(length),)))
+        exempt = 2 * kv_heads * (length - zone.tokens) * head_dim * element_size
+        sides = sum(side.nbytes(zone, kv_heads, head_dim, element_size) for side in (self.keys, self.values))
+        angles = pre_rope.nbytes(zone.tokens, head_dim) if self.keys.is_turned else 0
+        return layers * (exempt + sides) + angles
+
+    def _fields_of(self, side: str) -> dict:
+        return {
+            field.name.removeprefix(f"{side}_"): getattr(self, field.name)
+            for field in fields(self)
+            if field.name.startswith(f"{side}_") and field.name != "value_bits"
+        }

@@ -1,0 +1,90 @@
+"""Stored: one layer's keys, or values, of consecutive tokens, in full precision or as codes; handed out in pieces."""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from intpv.kv_quant.affine import decode
+from intpv.kv_quant.granularity import Granularity
+from intpv.kv_quant.packing import pack, unpack
+from intpv.kv_quant.quantiser import quantise
+
+
+@runtime_checkable
+class Basis(Protocol):
+    """Coordinates to quantise in; `back` undoes `into`, for a piece that begins at token `start`."""
+
+    def into(self, x: Float[Tensor, "H_kv t d"]) -> Float[Tensor, "H_kv t d"]: ...
+
+    def back(self, x: Float[Tensor, "H_kv t d"], start: int) -> Float[Tensor, "H_kv t d"]: ...
+
+    def parts(self) -> dict[str, tuple[Tensor, ...]]: ...
+
+
+@dataclass(frozen=True)
+class Dense:
+    """As it came from the model."""
+
+    x: Float[Tensor, "H_kv t d"]
+
+    @property
+    def length(self) -> int:
+        return self.x.shape[1]
+
+    def piece(self, start: int, stop: int) -> Float[Tensor, "H_kv t d"]:
+        """A view, never a copy."""
+        return self.x[:, start:stop]
+
+    def parts(self) -> dict[str, tuple[Tensor, ...]]:
+        return {"exempt": (self.x,)}
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Packed codes with a scale and a zero per group. Written once: quantising a second time would pile up error."""
+
+    bits: int
+    granularity: Granularity
+    bases: tuple[Basis, ...]  # in the order in which they were entered
+    packed: UInt8[Tensor, "H_kv t bytes"]
+    scale: Float[Tensor, "a b c"]
+    zero: Float[Tensor, "a b c"]
+
+    @classmethod
+    def of(
+        cls,
+        x: Float[Tensor, "H_kv t d"],
+        bits: int,
+        granularity: Granularity,
+        bases: tuple[Basis, ...] = (),
+        clip: float = 1.0,
+    ) -> "Codes":
+        """Quantise and pack; nothing of `x` is held."""
+        heads, _, head_dim = x.shape
+        for basis in bases:
+            x = basis.into(x)
+        codes, scales, zeros = zip(*(quantise(part, bits, clip) for part in granularity.split(x)), strict=True)
+        packed = pack(granularity.join(list(codes), heads, head_dim), bits)
+        return cls(bits, granularity, bases, packed, torch.cat(scales, 1), torch.cat(zeros, 1))
+
+    @property
+    def length(self) -> int:
+        return self.packed.shape[1]
+
+    def piece(self, start: int, stop: int) -> Float[Tensor, "H_kv t d"]:
+        """Dequantised to float32, back in the model's own coordinates."""
+        stop = min(stop, self.length)
+        codes = unpack(self.packed[:, start:stop], self.bits)
+        x = decode(codes, *(self.granularity.spread(grid, start, stop) for grid in (self.scale, self.zero)))
+        for basis in reversed(self.bases):
+            x = basis.back(x, start)
+        return x
+
+    def parts(self) -> dict[str, tuple[Tensor, ...]]:
+        parts = {"codes": (self.packed,), "scales": (self.scale,), "zeros": (self.zero,)}
+        for basis in self.bases:
+            parts |= basis.parts()
+        return parts

@@ -1,0 +1,60 @@
+"""Every option of conf/kv_quant is what its name says, fits the mini model, and the best one keeps its budget."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+
+from intpv.kv_quant.kv_quant import NoQuant
+from intpv.layout import Layout, Span
+
+CONF = Path(__file__).parents[2] / "conf"
+OPTIONS = sorted(path.stem for path in (CONF / "kv_quant").glob("*.yaml"))
+MINI = {"layers": 4, "kv_heads": 4, "head_dim": 32, "element_size": 4}
+LLAMA_7B = {"layers": 32, "kv_heads": 32, "head_dim": 128, "element_size": 2}
+
+
+def _option(name):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return instantiate(compose(f"kv_quant/{name}").kv_quant)
+
+
+def _video(frames, per_frame, before):
+    return Layout((Span(before), *(Span(per_frame, float(t)) for t in range(frames))))
+
+
+def _bits(policy, shape, layout):
+    total = policy.closed_form_bytes(**shape, length=layout.length, layout=layout)
+    return 8 * total / (2 * shape["layers"] * shape["kv_heads"] * shape["head_dim"] * layout.length)
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("frames", [8, 32])
+def test_every_option_fits_the_mini_model(option, frames):
+    policy, layout = _option(option), _video(frames, 10, 5)
+    pairs = [tuple(torch.randn(2, 4, layout.length, 32)) for _ in range(2)]
+    packed = policy.pack(pairs, layout, torch.arange(layout.length)[:, None] * torch.rand(16))
+    assert packed.quantised_fraction >= 0.9 or option == "none"
+    assert [k.shape[1] for k, _ in packed.layers[0].blocks()]
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_the_name_says_the_bits(option):
+    policy = _option(option)
+    expected = {"none": None, "k4v2": "K4V2", "int8": "int8", "int4": "int4"}
+    assert isinstance(policy, NoQuant) if option == "none" else policy.label == expected.get(option, "int2")
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout"),
+    [
+        (MINI, _video(32, 10, 5)),
+        (MINI, _video(64, 10, 5)),
+        (LLAMA_7B, _video(32, 257, 40)),
+        (LLAMA_7B, _video(8, 257, 40)),
+    ],
+)
+def test_best2_keeps_to_two_and_a_half_bits_with_everything_counted(shape, layout):
+    assert _bits(_option("best2"), shape, layout) <= 2.5 < _bits(_option("kivi"), shape, layout)
