@@ -5,25 +5,25 @@ from contextlib import suppress
 from pathlib import Path
 
 from hydra.utils import instantiate
-from lightning import Callback, seed_everything
+from lightning import seed_everything
 from torch.utils.data import DataLoader
 
 from intpv.attention_kl.stored import StoredSums
-from intpv.clips import Clips, Loaded
+from intpv.clips import Clips
 from intpv.errors import BadInput
-from intpv.inference import Inference, Watched
+from intpv.inference import Inference
 from intpv.measure.cell import cell_metrics
 from intpv.record.environment import environment
 from intpv.record.mirror import Mirror
 from intpv.record.run_folder import RunFolder
 from intpv.record.videos import VideoFigures
-from intpv.video.strip import strip
 from intpv.viewing import Viewer
 
 from . import build
 from .outcome import stops_everything
 from .quiet import quiet
 from .threads import set_threads
+from .write import Write
 
 log = logging.getLogger(__name__)
 quiet()
@@ -57,27 +57,6 @@ def run_cell(config: dict, choices: dict, folder: Path, progress, share: int = 1
     progress.cell_done(folder, metrics)
 
 
-class _Write(Callback):
-    """Each video is on disk before the next one is watched."""
-
-    def __init__(self, run: RunFolder, figures: VideoFigures, progress, logger: Mirror, viewer: Viewer):
-        self.run, self.figures, self.progress, self.logger, self.viewer = run, figures, progress, logger, viewer
-        self.sums = StoredSums(run.path)
-        self.shown = 0
-
-    def on_predict_batch_end(self, trainer, module, outputs: Watched, batch: Loaded, batch_idx, dataloader_idx=0):
-        if outputs.figures:
-            self.figures.append(batch.item.id, outputs.figures)
-        if outputs.measured:
-            self.sums.put(batch.item.id, outputs.measured)
-        self.run.append(outputs.records)
-        self.progress.video_done(len(outputs.records), outputs.fetched)
-        if self.shown < self.logger.strips:
-            self.shown += 1
-            frames = None if batch.error else batch.frames or self.viewer.frames(batch.item.path)
-            self.logger.video(outputs.records, None if frames is None else strip(frames.pixels).numpy())
-
-
 def _run(config, choices, run: RunFolder, progress, logger: Mirror, share: int, keep_prefixes: bool) -> dict:
     trainer_options = dict(config["trainer"])
     set_threads(trainer_options.pop("threads"), share)
@@ -100,7 +79,6 @@ def _run(config, choices, run: RunFolder, progress, logger: Mirror, share: int, 
     done = run.open({item.id: len(item.questions) for item in items}, known)
     left = [item for item in items if item.id not in done]
     progress.cell_started(run.path, len(items), len(done))
-    figures = VideoFigures(run.path)
     if left:
         attention_kl = config["measure"]["attention_kl"] and instantiate(config["measure"]["attention_kl"])
         module = Inference(viewer, scorer, benchmark, build.prefixes(config, keep_prefixes), attention_kl)
@@ -110,7 +88,7 @@ def _run(config, choices, run: RunFolder, progress, logger: Mirror, share: int, 
             enable_progress_bar=False,
             enable_checkpointing=False,
             enable_model_summary=False,
-            callbacks=[_Write(run, figures, progress, logger, viewer)],
+            callbacks=[Write(run, progress, logger, viewer)],
         )
         loader = DataLoader(Clips(left, viewer, module.needs_frames), batch_size=None)
         trainer.predict(module, loader, return_predictions=False)
@@ -120,7 +98,11 @@ def _run(config, choices, run: RunFolder, progress, logger: Mirror, share: int, 
         "rearrangement_is_noop": int(not encoder.mixes_time),
     }
     sums = StoredSums(run.path)
-    metrics = {**cell_metrics(run.samples(), figures.read()), **sums.finish(item.id for item in items), **static}
+    metrics = {
+        **cell_metrics(run.samples(), VideoFigures(run.path).read()),
+        **sums.finish(item.id for item in items),
+        **static,
+    }
     run.finish(metrics)
     sums.clear()
     return metrics

@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from intpv.errors import BadInput
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
@@ -19,6 +18,7 @@ from intpv.rope_strategy.visual_only import VisualOnlyScaling
 from intpv.rope_strategy.yarn import YarnScaling
 from intpv.video_llm import VideoLLM
 
+from .largest_allocation import LargestAllocation
 from .tiny import PROMPT, clip, tiny_model
 
 QUESTIONS = ["Did red flash?", "Which color flashed first?", "Did red flash before or after blue?"]
@@ -157,23 +157,6 @@ def test_a_question_longer_than_the_window_is_refused_with_both_lengths(model):
     context = llm.watch(*clip(8))
     with pytest.raises(BadInput, match=r"may have 72 tokens .* got 10\d"):
         llm.ask(context, ["red " * 99])
-
-
-class LargestAllocation(TorchDispatchMode):
-    """Elements of the largest new float tensor (views are not new)."""
-
-    def __init__(self):
-        super().__init__()
-        self.largest = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        result = func(*args, **(kwargs or {}))
-        leaves = torch.utils._pytree.tree_leaves
-        known = {x.untyped_storage().data_ptr() for x in leaves((args, kwargs)) if isinstance(x, torch.Tensor)}
-        for x in leaves(result):
-            if isinstance(x, torch.Tensor) and x.untyped_storage().data_ptr() not in known:
-                self.largest = max(self.largest, x.numel())
-        return result
 
 
 def test_asking_allocates_nothing_of_prefix_size(model):

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from intpv.attention_kl.comparison import compare
 from intpv.attention_kl.group_lse import group_lse
@@ -10,27 +9,11 @@ from intpv.attention_kl.key_groups import KeyGroups
 from intpv.attention_kl.side import PORTION, Asked, Side
 from intpv.layout import Layout, Span
 
+from ..largest_allocation import LargestAllocation
 from .dense import Pieces
 
 TOKENS, HEADS, KV_HEADS, ROWS, D = 8192, 8, 4, 64, 32
 BLOCK = KV_HEADS * 1024 * D  # elements of a block's keys
-
-
-class LargestAllocation(TorchDispatchMode):
-    """Elements of the largest new tensor (views are not new)."""
-
-    def __init__(self):
-        super().__init__()
-        self.largest = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        result = func(*args, **(kwargs or {}))
-        leaves = torch.utils._pytree.tree_leaves
-        known = {x.untyped_storage().data_ptr() for x in leaves((args, kwargs)) if isinstance(x, torch.Tensor)}
-        for x in leaves(result):
-            if isinstance(x, torch.Tensor) and x.untyped_storage().data_ptr() not in known:
-                self.largest = max(self.largest, x.numel())
-        return result
 
 
 class Rounded(Pieces):

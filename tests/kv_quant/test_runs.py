@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from intpv.attention.prefix import prefix_attention
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
 from intpv.layout import Layout, Span
+
+from ..largest_allocation import LargestAllocation
 
 VIDEO = Layout((Span(3), *(Span(7, float(t)) for t in range(300)), Span(5)))
 ANGLES = torch.arange(VIDEO.length)[:, None] * 100.0 ** (-torch.arange(8) / 8)
@@ -68,21 +69,6 @@ def test_temporal_groups_leave_the_text_and_cut_frames_exact():
         assert same[kept].all()
         assert same.sum() == len(kept)
     assert packed.quantised_fraction == 1 - len(kept) / VIDEO.length
-
-
-class LargestAllocation(TorchDispatchMode):
-    """Elements of the largest new tensor (views are not new)."""
-
-    largest = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        result = func(*args, **(kwargs or {}))
-        leaves = torch.utils._pytree.tree_leaves
-        known = {x.untyped_storage().data_ptr() for x in leaves((args, kwargs)) if isinstance(x, torch.Tensor)}
-        for x in leaves(result):
-            if isinstance(x, torch.Tensor) and x.untyped_storage().data_ptr() not in known:
-                self.largest = max(self.largest, x.numel())
-        return result
 
 
 @pytest.mark.parametrize("changes", EVERY)
