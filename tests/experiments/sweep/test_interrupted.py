@@ -45,6 +45,7 @@ def assert_equal_to(whole, cells) -> None:
         assert without_times(cells[name]) == without_times(folder)
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_one_line_and_loses_nothing(bench, whole):
     process = bench.start(*SWEEP, "sweep.name=stopped")
     wait_for_answers(bench, "stopped", 50)
@@ -62,6 +63,7 @@ def test_ctrl_c_is_one_line_and_loses_nothing(bench, whole):
     assert_equal_to(whole, bench.cells("stopped"))
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_a_single_cell_is_the_same_line(bench, evaluate):
     process = bench.start("frames=16", "data.limit=100", "logger=none", "sweep.name=one_cell")
     wait_for_answers(bench, "one_cell", 50)
@@ -73,6 +75,7 @@ def test_ctrl_c_in_a_single_cell_is_the_same_line(bench, evaluate):
     assert RunFolder(cell).status() == "running"
 
 
+@pytest.mark.slow
 def test_after_kill_9_of_the_parent_no_worker_stays_and_the_sweep_goes_on(bench, whole):
     process = bench.start(*SWEEP, "sweep.name=killed")
     wait_for_answers(bench, "killed", 50)

@@ -37,6 +37,7 @@ def test_the_bytes_of_the_plan_are_the_bytes_of_the_cells(bench, grid):
         assert bytes_text(read(folder, "metrics.json")["kv/bytes"]) in line
 
 
+@pytest.mark.slow
 def test_a_plan_of_a_finished_and_a_grown_sweep(bench, grid):
     assert "0 of 8 cells to run" in bench.run(*GRID, "sweep.name=shared", "sweep.dry_run=true")
     grown = bench.run(*GRID, "sweep.name=shared", "kv_quant=none,int2,int8", "sweep.dry_run=true")
@@ -64,6 +65,7 @@ def test_a_finished_sweep_imports_nothing_heavy(bench, grid):
     assert done.stdout.splitlines()[-2:] == ["code 0", "False False"], done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_hydras_own_launcher_gives_the_same_answers(bench, grid):
     bench.run(*GRID, "sweep.name=basic", "hydra/launcher=basic")
     ours, basic = bench.cells("shared"), bench.cells("basic")
