@@ -8,7 +8,7 @@ import json
 import time
 
 from .command_line import CONF, explained, without_null
-from .naming import check, register_resolvers
+from .naming import check, register_resolvers, without_hydra
 
 
 def main() -> None:
@@ -33,9 +33,7 @@ def ask(arguments: argparse.Namespace) -> dict:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         composed = compose("config", without_null(arguments.override), return_hydra_config=True)
         choices = composed.hydra.runtime.choices
-        config = OmegaConf.to_container(
-            OmegaConf.masked_copy(composed, [k for k in composed if k != "hydra"]), resolve=True
-        )
+        config = OmegaConf.to_container(without_hydra(composed), resolve=True)
     check(config)
 
     from hydra.utils import instantiate

@@ -22,12 +22,15 @@ def chosen(choices: Mapping[str, str | None]) -> dict[str, str | None]:
     return {group: choices.get(group) for group in SCIENCE}
 
 
+def without_hydra(config: DictConfig) -> DictConfig:
+    """The config of the cell itself, out of one that Hydra has put its own beside."""
+    return OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+
+
 def _cell(*, _root_: DictConfig) -> str:
     """Refuses what no run can fill a folder with: BadInput comes before anything is written."""
     choices = _root_.hydra.runtime.choices
-    plain = OmegaConf.to_container(
-        OmegaConf.masked_copy(_root_, [key for key in _root_ if key != "hydra"]), resolve=True
-    )
+    plain = OmegaConf.to_container(without_hydra(_root_), resolve=True)
     check(plain)
     return cell_name(
         {

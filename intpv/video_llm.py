@@ -68,7 +68,7 @@ class VideoLLM:
         """The prefix in full precision, under the rotation of `rope_strategy`."""
         tokens = self.tokens(features, video_id)
         before, after = self._prefix_ids()
-        layout = self._layout(timestamps.tolist(), tokens.shape[1])
+        layout = _layout(len(before), timestamps.tolist(), tokens.shape[1], len(after))
         embed = self.model.llm.get_input_embeddings()
         embeddings = torch.cat([embed(before), tokens.flatten(0, 1), embed(after)])
         factor = self.rope_strategy.resolve(layout, self.model.trained_visual_length, self.model.window_length)
@@ -111,16 +111,12 @@ class VideoLLM:
 
     def prefix_layout(self, num_frames: int) -> Layout:
         """The layout of a watched video of F frames, its timestamps left at 0: for sizes told without watching."""
-        return self._layout([0.0] * num_frames, self.model.encoder.tokens_per_frame)
+        before, after = self._prefix_ids()
+        return _layout(len(before), [0.0] * num_frames, self.model.encoder.tokens_per_frame, len(after))
 
     @property
     def device(self) -> torch.device:
         return self.model.llm.device
-
-    def _layout(self, timestamps: Sequence[float], tokens_per_frame: int) -> Layout:
-        before, after = self._prefix_ids()
-        frames = (Span(tokens_per_frame, time) for time in timestamps)
-        return Layout((Span(len(before)), *frames, *([Span(len(after))] * bool(len(after)))))
 
     def _geometry(self) -> RopeGeometry:
         trained = self.rope_strategy.trained_length(self.model.trained_visual_length, self.model.window_length)
@@ -141,3 +137,9 @@ class VideoLLM:
                 f"for the answer), got {len(ids)}: {question[:40]}..."
             )
         return torch.tensor(ids, dtype=torch.long, device=self.device)
+
+
+def _layout(before: int, timestamps: Sequence[float], tokens_per_frame: int, after: int) -> Layout:
+    """Text, a span per frame, and text where there is some; lengths in tokens."""
+    frames = (Span(tokens_per_frame, time) for time in timestamps)
+    return Layout((Span(before), *frames, *([Span(after)] * bool(after))))

@@ -8,21 +8,20 @@ from omegaconf import DictConfig, OmegaConf
 
 from intpv.record.run_folder import RunFolder
 
-from ..naming import chosen
+from ..naming import chosen, without_hydra
 from .plan import Planned
 
 
 def planned(config: DictConfig) -> Planned:
     """Plain data: nothing below knows Hydra's configuration objects."""
     HydraConfig.instance().set_config(config)
-    hydra = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
     log_config = OmegaConf.to_container(config.hydra.job_logging, resolve=True)
     log_config["handlers"].pop("console", None)  # warnings reach the screen as events
     for logger in (log_config.get("root"), *log_config.get("loggers", {}).values()):
         logger["handlers"] = [handler for handler in logger.get("handlers", ()) if handler != "console"]
     return Planned(
         folder=Path(config.hydra.runtime.output_dir),
-        config=OmegaConf.to_container(hydra, resolve=True),
+        config=OmegaConf.to_container(without_hydra(config), resolve=True),
         choices=chosen(config.hydra.runtime.choices),
         overrides=list(config.hydra.overrides.task),
         log_config=log_config,
@@ -33,8 +32,7 @@ def write_config(config: DictConfig) -> None:
     """`.hydra/` as Hydra writes it for a job of its own launchers."""
     folder = Path(config.hydra.runtime.output_dir, ".hydra")
     folder.mkdir(parents=True, exist_ok=True)
-    task = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
-    hydra = OmegaConf.masked_copy(config, ["hydra"])
+    task, hydra = without_hydra(config), OmegaConf.masked_copy(config, ["hydra"])
     for name, part in (("config", task), ("hydra", hydra), ("overrides", config.hydra.overrides.task)):
         (folder / f"{name}.yaml").write_text(OmegaConf.to_yaml(part), encoding="utf-8")
 

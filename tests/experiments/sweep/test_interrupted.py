@@ -64,7 +64,7 @@ def test_ctrl_c_is_one_line_and_loses_nothing(bench, whole):
 
 
 @pytest.mark.slow
-def test_ctrl_c_in_a_single_cell_is_the_same_line(bench, evaluate):
+def test_ctrl_c_in_a_single_cell_is_the_same_line(bench):
     process = bench.start("frames=16", "data.limit=100", "logger=none", "sweep.name=one_cell")
     wait_for_answers(bench, "one_cell", 50)
     out, err = interrupt(process)

@@ -16,7 +16,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from experiments.command_line import CONF
-from experiments.naming import chosen, register_resolvers
+from experiments.naming import chosen, register_resolvers, without_hydra
 from experiments.progress import Progress
 from intpv.record.run_folder import RunFolder
 
@@ -30,8 +30,7 @@ def configured(bench, *arguments: str) -> tuple[dict, dict]:
         given = [one for one in bench.arguments() if not one.startswith("data.limit")]
         overrides = [*given, f"data.limit={VIDEOS}", "logger=none", "trainer.threads=1", *arguments]
         composed = compose("config", overrides, return_hydra_config=True)
-    config = OmegaConf.masked_copy(composed, [key for key in composed if key != "hydra"])
-    return OmegaConf.to_container(config, resolve=True), chosen(composed.hydra.runtime.choices)
+    return OmegaConf.to_container(without_hydra(composed), resolve=True), chosen(composed.hydra.runtime.choices)
 
 
 def forked(config: dict, choices: dict, folder: Path) -> tuple[int, int]:
@@ -103,7 +102,5 @@ def test_a_hundred_kills_lose_nothing(bench, tmp_path, record_property):
         assert without_times(cell) == without_times(tmp_path / "whole")
         assert {file.name for file in cell.iterdir()} >= {file.name for file in (tmp_path / "whole").iterdir()}
     record_property("kills", kills)
-    print(
-        f"{kills} kills over {finished + 1} cells of {VIDEOS} videos ({duration:.2f} s each); "
-        f"{lost} videos written and not yet said"
-    )
+    record_property("cells", finished + 1)
+    record_property("written_and_not_yet_said", lost)
