@@ -1,0 +1,225 @@
+"""Extend a transformers Video-LLM in place: more frames through its own processor and its own generate, inside `with`.
+
+    with intpv.extend(model, frames=64, rope="yarn", kv="int2") as extended:
+        output = model.generate(**inputs)  # inputs: the processor's, one video of 64 frames and a question
+    print(extended.context.factor, extended.context.packed.bits_per_element)
+
+What is put before the question is prefilled first and packed; the question and the answer are then read against the
+packed prefix, so that a quantised cache is in every token of the answer. Afterwards the model is as it was.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from transformers import DynamicCache, PreTrainedModel
+from transformers.cache_utils import DynamicLayer
+from transformers.modeling_outputs import BaseModelOutputWithPast
+
+from intpv.attention.interface import attending_to, use
+from intpv.errors import BadInput
+from intpv.kv_quant.cache import layers_of
+from intpv.kv_quant.kv_quant import KVQuant, NoQuant
+from intpv.layout import Layout, Span
+from intpv.options import option
+from intpv.rope_strategy.apply import applied, geometry_of
+from intpv.rope_strategy.strategy import RopeStrategy
+from intpv.watched import VideoContext
+
+PLACEHOLDERS = ("video_token_id", "video_token_index", "image_token_id", "image_token_index")  # of a config, by version
+
+
+@contextmanager
+def extend(
+    model: PreTrainedModel,
+    frames: int,
+    rope: str | RopeStrategy = "none",
+    kv: str | KVQuant | NoQuant = "none",
+    trained_frames: int = 8,
+) -> Iterator["Extended"]:
+    """`rope` and `kv` are options of conf/rope_strategy and conf/kv_quant, or such objects.
+
+    `frames` is how many the inputs hold, `trained_frames` how many the model was trained on: an auto factor follows
+    from both. One sequence at a time. BadInput for inputs that it cannot take apart.
+    """
+    if frames < 1 or trained_frames < 1:
+        raise BadInput(f"frames and trained_frames must be at least 1, got {frames} and {trained_frames}")
+    strategy = option("rope_strategy", rope) if isinstance(rope, str) else rope
+    policy = option("kv_quant", kv) if isinstance(kv, str) else kv
+    extended = Extended(model, frames, strategy, policy, trained_frames)
+    decoder = model.get_decoder()
+    if "forward" in vars(decoder):
+        raise BadInput(f"{type(model).__name__} is extended already: leave the first `with` before another")
+    hook = model.register_forward_pre_hook(extended.remember, with_kwargs=True)
+    decoder.forward = extended.forward
+    try:
+        with use(decoder):
+            yield extended
+    finally:
+        del decoder.forward
+        hook.remove()
+
+
+class BesidePrefix(DynamicLayer):
+    """A question's own keys and values of one layer: it hands out these alone, and counts the prefix as read."""
+
+    def __init__(self, prefix: int):
+        super().__init__()
+        self.prefix = prefix
+
+    @property
+    def own(self) -> int:
+        return super().get_seq_length()
+
+    def get_seq_length(self) -> int:
+        return self.prefix + self.own
+
+
+@dataclass(eq=False)
+class Extended:
+    """An extended model; `context` is the last video that it watched."""
+
+    model: PreTrainedModel
+    frames: int
+    strategy: RopeStrategy
+    policy: KVQuant | NoQuant
+    trained_frames: int
+    context: VideoContext | None = None
+
+    def __post_init__(self):
+        self._decoder = self.model.get_decoder()
+        self._plain = self._decoder.forward
+        self._ids: Tensor | None = None
+
+    def remember(self, module, args: tuple, kwargs: dict) -> None:
+        """Before the model runs: its decoder is given embeddings, in which a frame looks like text."""
+        self._ids = kwargs.get("input_ids", args[0] if args else None)
+
+    def forward(
+        self, input_ids=None, attention_mask=None, position_ids=None, past_key_values=None, inputs_embeds=None, **more
+    ) -> BaseModelOutputWithPast:
+        """In place of the decoder's own."""
+        x = self._decoder.get_input_embeddings()(input_ids) if inputs_embeds is None else inputs_embeds
+        _check(x, attention_mask, more)
+        more.pop("use_cache", None)
+        if past_key_values is not None and isinstance(next(iter(past_key_values.layers), None), BesidePrefix):
+            return self._read(x, position_ids, past_key_values, more)
+        layout = self._layout(x.shape[1])
+        cache = DynamicCache() if past_key_values is None else past_key_values
+        if cache.get_seq_length():
+            raise BadInput(f"an extended model starts from an empty cache, got one of {cache.get_seq_length()} tokens")
+        before = self._watch(x[:, : layout.length], position_ids, layout, more)
+        cache.layers = [BesidePrefix(layout.length) for _ in self.context.packed.layers]
+        late = {name: value for name, value in more.items() if "deepstack" not in name and name != "visual_pos_masks"}
+        rest = position_ids if position_ids is None else position_ids[..., layout.length :]
+        after = self._read(x[:, layout.length :], rest, cache, late)
+        hidden = torch.cat([before, after.last_hidden_state], 1)
+        return BaseModelOutputWithPast(last_hidden_state=hidden, past_key_values=cache)
+
+    def _watch(self, x: Float[Tensor, "1 S D"], given: Tensor | None, layout: Layout, more: dict) -> Tensor:
+        """Prefill and pack what stands before the question."""
+        config = self.model.config.get_text_config(decoder=True)
+        trained = self.trained_frames * max(span.length for span in layout.spans if span.is_frame)
+        factor = self.strategy.resolve(layout, trained, config.max_position_embeddings)
+        window = self.strategy.trained_length(trained, config.max_position_embeddings)
+        geometry = geometry_of(config, window)
+        if geometry.axes and factor != 1:
+            raise BadInput(
+                f"extend scales models with one axis of positions, got {type(self.model).__name__} with "
+                f"{len(geometry.axes)} and factor {factor:g}: take it as model=... through watch and ask"
+            )
+        cache = DynamicCache()
+        if "visual_pos_masks" in more:
+            more = {**more, "visual_pos_masks": more["visual_pos_masks"][:, : layout.length]}
+        with applied(self._decoder.rotary_emb, self.strategy, geometry, factor):
+            out = self._plain(
+                inputs_embeds=x,
+                attention_mask=torch.ones(1, layout.length, dtype=torch.long, device=x.device),
+                position_ids=self._positions(layout, factor, 0, layout.length, given),
+                past_key_values=cache,
+                **more,
+            )
+        angles = self.strategy.angles(layout, geometry, factor)
+        packed = self.policy.pack(layers_of(cache), layout, angles)
+        self.context = VideoContext(packed, layout, geometry, factor)
+        return out.last_hidden_state
+
+    def _read(self, x: Float[Tensor, "1 R D"], given: Tensor | None, cache, more: dict) -> BaseModelOutputWithPast:
+        """Question or answer tokens against the packed prefix."""
+        own, rows = cache.layers[0].own, x.shape[1]
+        context, start = self.context, self.context.layout.length + own
+        mask = torch.ones(rows, own + rows, dtype=torch.bool, device=x.device).tril(own)
+        with (
+            applied(self._decoder.rotary_emb, self.strategy, context.geometry, context.factor),
+            attending_to(context.packed),
+        ):
+            return self._plain(
+                inputs_embeds=x,
+                attention_mask=mask[None, None],
+                position_ids=self._positions(context.layout, context.factor, start, start + rows, given),
+                past_key_values=cache,
+                **more,
+            )
+
+    def _positions(self, layout: Layout, factor: float, start: int, stop: int, given: Tensor | None) -> Tensor:
+        """Of tokens start ... stop - 1: the model's own where nothing is scaled, for it may know more axes than one."""
+        if factor == 1 and given is not None:
+            return given[..., : stop - start]
+        whole = layout if stop <= layout.length else layout.ask(stop - layout.length)
+        return self.strategy.positions(whole, factor)[:, start:stop].to(self.model.device)
+
+    def _layout(self, length: int) -> Layout:
+        """Text and frames up to the last frame's end; what follows is the question."""
+        names = [name for name in PLACEHOLDERS if getattr(self.model.config, name, None) is not None]
+        ids = {getattr(self.model.config, name) for name in names}
+        if self._ids is None or self._ids.shape[-1] != length:
+            given = "none" if self._ids is None else f"{self._ids.shape[-1]}"
+            raise BadInput(f"an extended model needs input_ids that stand for all {length} tokens, got {given}")
+        return layout_of(torch.isin(self._ids[0].cpu(), torch.tensor(sorted(ids))), self.frames)
+
+
+def layout_of(is_visual: Bool[Tensor, " S"], frames: int) -> Layout:
+    """Spans of a prompt from which tokens are a frame's (S,), up to the last of them.
+
+    One run of tokens is cut into `frames` equal frames, the rest that is left over (a closing token) being text;
+    several runs are a frame each. BadInput where neither fits, and where no question follows.
+    """
+    flags = is_visual.tolist()
+    if True not in flags:
+        raise BadInput(f"an extended model needs a video before the question, got {len(flags)} tokens of text")
+    spans: list[list] = []
+    for flag in flags[: len(flags) - flags[::-1].index(True)]:
+        if spans and spans[-1][0] == flag:
+            spans[-1][1] += 1
+        else:
+            spans.append([flag, 1])
+    runs = [length for flag, length in spans if flag]
+    if len(runs) == 1:
+        per_frame, left = divmod(runs[0], frames)
+        if per_frame == 0 or left >= per_frame:
+            raise BadInput(f"{runs[0]} tokens of video cannot be {frames} frames of one length")
+        before = [Span(length) for flag, length in spans if not flag]
+        shown = [Span(per_frame, float(i)) for i in range(frames)]
+        found = (*before, *shown, *([Span(left)] * bool(left)))
+    elif len(runs) == frames:
+        times = iter(range(frames))
+        found = tuple(Span(length, float(next(times)) if flag else None) for flag, length in spans)
+    else:
+        raise BadInput(f"the prompt must hold {frames} frames, got {len(runs)} runs of visual tokens")
+    layout = Layout(found)
+    if layout.length == len(flags):
+        raise BadInput(f"an extended model needs a question after the video, got none after {layout.length} tokens")
+    return layout
+
+
+def _check(x: Tensor, mask: Tensor | dict | None, more: dict) -> None:
+    if len(x) != 1:
+        raise BadInput(f"an extended model takes one sequence at a time, got a batch of {len(x)}")
+    if isinstance(mask, Tensor) and mask.dim() == 2 and not mask.all():
+        raise BadInput(f"an extended model takes no padding, got a mask over {int((mask == 0).sum())} tokens")
+    for name in ("output_attentions", "output_hidden_states"):
+        if more.get(name):
+            raise BadInput(f"an extended model does not give {name}: its prefix and question are read apart")
