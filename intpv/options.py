@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.initialize import get_gh_backup, restore_gh_from_backup
 from hydra.utils import instantiate
 
 from intpv.errors import BadInput
@@ -17,5 +19,10 @@ def option(group: str, name: str, **fields: Any) -> Any:
     known = sorted(file.stem for file in (CONF / group).glob("*.yaml"))
     if name not in known:
         raise BadInput(f"{group} must be one of {', '.join(known)}, got {name}")
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return instantiate(compose(f"{group}/{name}")[group], **fields)
+    outer = get_gh_backup()  # of a program that is itself one of Hydra's
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return instantiate(compose(f"{group}/{name}")[group], **fields)
+    finally:
+        restore_gh_from_backup(outer)
