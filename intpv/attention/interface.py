@@ -6,7 +6,7 @@
 Without an active prefix "intpv" is transformers' own "sdpa", to the bit.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol, runtime_checkable
@@ -18,7 +18,8 @@ from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-from intpv.attention.prefix import PrefixLayer, attend, merge, prefix_attention
+from intpv.attention.pieces import attend, merge
+from intpv.attention.prefix import PrefixLayer, prefix_attention
 
 NAME = "intpv"
 
@@ -32,6 +33,8 @@ class Prefix(Protocol):
 
 # a context variable: transformers calls the attention function itself, with no room for an argument of ours
 _active: ContextVar[Prefix | None] = ContextVar("prefix", default=None)
+# who is told, beside a prefix, what each layer's attention is given (layer, q, k, v, mask, scaling): nobody by default
+observer: ContextVar[Callable[..., None] | None] = ContextVar("observer", default=None)
 
 
 @contextmanager
@@ -78,6 +81,8 @@ def attention(
     if len(query) != 1:
         raise ValueError(f"questions must be packed into a batch of 1 to share a prefix, got a batch of {len(query)}")
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    if (tell := observer.get()) is not None:
+        tell(module.layer_idx, query[0], key[0], value[0], attention_mask, scaling)
     from_prefix = prefix_attention(query[0], prefix.layers[module.layer_idx], scaling)
     from_own = attend(query[0], key[0], value[0], scaling, _own_mask(attention_mask, query, key))
     out, _ = merge(*from_prefix, *from_own)

@@ -1,22 +1,26 @@
-"""Attention to a prefix in pieces, in float32, with the log-sum-exp that lets the pieces be put together exactly.
+"""Attention to a prefix: one contract, three paths (decode.py chooses).
 
-Softmax over the union of two sets of keys is the mean of the softmaxes over each, weighted by exp(lse) (Milakov and
-Gimelshein, arXiv 1805.02867). So the prefix, its pieces and the questions' own keys are attended to one by one and
-nothing is concatenated.
+Each gives out and lse in float32, within 1e-4 of attention to the dequantised prefix in float32. So it is for bfloat16
+queries too, taken as the numbers that they are, except that Triton multiplies those in TF32: each product of it is
+within 2^-9 of its factors' norms. What the model is handed on is rounded to its own dtype afterwards.
 """
 
 from collections.abc import Iterator
 from functools import reduce
 from typing import Protocol, runtime_checkable
 
-import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from torch import Tensor
+
+from intpv.attention.compiled import compiled_attention
+from intpv.attention.decode import chosen
+from intpv.attention.flash import flash_attention
+from intpv.attention.pieces import attend, merge
 
 
 @runtime_checkable
 class PrefixLayer(Protocol):
-    """One layer of a packed prefix, as far as attention is concerned."""
+    """One layer of a prefix, which hands out dense blocks; a `PackedLayer` (reading.py) is read as it is stored."""
 
     def blocks(self) -> Iterator[tuple[Float[Tensor, "H_kv t d"], Float[Tensor, "H_kv t d"]]]: ...
 
@@ -24,44 +28,16 @@ class PrefixLayer(Protocol):
 def prefix_attention(
     q: Float[Tensor, "H R d"], packed_layer: PrefixLayer, scaling: float
 ) -> tuple[Float[Tensor, "H R d"], Float[Tensor, "H R"]]:
-    """Every row attends to the whole prefix -> out and lse, float32. The reference every faster path must equal."""
-    return reduce(lambda done, new: merge(*done, *new), (attend(q, k, v, scaling) for k, v in packed_layer.blocks()))
+    """Every row attends to the whole prefix -> out and lse, float32. BadInput where a path that was asked for cannot
+    be run."""
+    return PATHS[chosen(packed_layer, q.device)](q, packed_layer, scaling)
 
 
-def attend(
-    q: Float[Tensor, "H R d"],
-    k: Float[Tensor, "H_kv t d"],
-    v: Float[Tensor, "H_kv t d"],
-    scaling: float,
-    mask: Shaped[Tensor, "R t"] | None = None,
+def eager_attention(
+    q: Float[Tensor, "H R d"], layer: PrefixLayer, scaling: float
 ) -> tuple[Float[Tensor, "H R d"], Float[Tensor, "H R"]]:
-    """Softmax attention over one block -> out and lse, float32.
-
-    `mask` is boolean (True: may see) or added to the logits, the same for every head. A row that sees nothing gets
-    out 0 and lse -inf, never NaN.
-    """
-    heads, rows = q.shape[:2]
-    # the H / H_kv heads that share a key head become further rows of it: keys and values are not repeated
-    q = (q.float() * scaling).reshape(k.shape[0], -1, q.shape[2])
-    scores = torch.bmm(q, k.float().mT)
-    if mask is not None:
-        per_head = scores.view(heads, rows, -1)
-        per_head.masked_fill_(~mask, -torch.inf) if mask.dtype == torch.bool else per_head.add_(mask)
-    # the lowest float stands in for -inf, since -inf - (-inf) is NaN
-    peak = scores.amax(-1, keepdim=True).clamp_min_(torch.finfo(scores.dtype).min)
-    weights = scores.sub_(peak).exp_()
-    total = weights.sum(-1, keepdim=True)  # at least 1, the peak's own, or 0 if the row sees nothing
-    out = torch.bmm(weights, v.float()) / total.clamp_min(1)
-    return out.view(heads, rows, -1), (peak + total.log()).view(heads, rows)
+    """Block by block, each made dense: the reference that the other paths must equal."""
+    return reduce(lambda done, new: merge(*done, *new), (attend(q, k, v, scaling) for k, v in layer.blocks()))
 
 
-def merge(
-    out_a: Float[Tensor, "*rows d"],
-    lse_a: Float[Tensor, "*rows"],
-    out_b: Float[Tensor, "*rows d"],
-    lse_b: Float[Tensor, "*rows"],
-) -> tuple[Float[Tensor, "*rows d"], Float[Tensor, "*rows"]]:
-    """Attention over the union of two disjoint sets of keys, from the attention over each."""
-    # b's share is exp(lse_b) / (exp(lse_a) + exp(lse_b)); where both are -inf both outs are 0 and any share will do
-    share = torch.sigmoid(lse_b - lse_a).nan_to_num_(0.0)
-    return torch.lerp(out_a, out_b, share.unsqueeze(-1)), torch.logaddexp(lse_a, lse_b)
+PATHS = {"eager": eager_attention, "compiled": compiled_attention, "triton": flash_attention}
