@@ -1,8 +1,10 @@
 """The one file that knows transformers' cache: what prefill left in it, and where the questions keep their own keys."""
 
+import inspect
+
 from jaxtyping import Float
 from torch import Tensor
-from transformers import Cache, DynamicCache
+from transformers import Cache, DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
 from intpv.errors import BadInput
@@ -19,6 +21,12 @@ def layers_of(cache: Cache) -> list[tuple[Float[Tensor, "H_kv S d"], Float[Tenso
         if len(layer.keys) != 1:
             raise ValueError(f"a prefix is one sequence, got a batch of {len(layer.keys)} in layer {index}")
     return [(layer.keys[0], layer.values[0]) for layer in cache.layers]
+
+
+def handed(decoder: PreTrainedModel, cache: Cache) -> dict[str, Cache]:
+    """The cache as the text model's argument: `cache` from transformers 5.24 on, `past_key_values` before."""
+    named = inspect.signature(decoder.forward).parameters
+    return {"cache" if "cache" in named else "past_key_values": cache}
 
 
 class QuestionCache(DynamicCache):

@@ -22,6 +22,16 @@ Grid = Shaped[Tensor, "a b c"]  # a scale or a zero per group
 
 
 @dataclass(frozen=True)
+class Cells:
+    """Where in a table (H_kv, P, G, C) is the scale of token t and channel c: patch t % P, group t // P // group,
+    column c // width; an axis of size 1 is shared by all."""
+
+    frame: int  # P, tokens; 1 where a group is of tokens
+    group: int | None  # tokens, or frames where P > 1; None is all of them
+    width: int  # channels
+
+
+@dataclass(frozen=True)
 class Granularity(ABC):
     """Groups of `group` members along the axis that the class names; None is the whole axis.
 
@@ -48,6 +58,14 @@ class Granularity(ABC):
     def count(self, heads: int, tokens: int, head_dim: int) -> int:
         """Groups of a tensor (H_kv, t, d)."""
 
+    @abstractmethod
+    def cells(self, head_dim: int) -> Cells:
+        """What shares a scale, as numbers."""
+
+    def table(self, grid: Grid) -> Shaped[Tensor, "_ P G C"]:
+        """The grid as `Cells` index it; a view. The first axis is heads, or 1 for all of them."""
+        return grid.unsqueeze(1)
+
     def check(self, side: str, head_dim: int) -> None:  # noqa: B027  most classes have nothing to refuse
         """BadInput that names the field of `side`, key or value, if the group does not fit the head dim."""
 
@@ -63,6 +81,9 @@ class PerTensor(Granularity):
 
     def spread(self, grid, start, stop):
         return grid
+
+    def cells(self, head_dim):
+        return Cells(1, None, head_dim)
 
     def count(self, heads, tokens, head_dim):
         return 1
@@ -87,6 +108,9 @@ class PerChannel(Granularity):
     def spread(self, grid, start, stop):
         return grid.index_select(1, torch.arange(start, stop, device=grid.device) // (self.group or stop))
 
+    def cells(self, head_dim):
+        return Cells(1, self.group, 1)
+
     def count(self, heads, tokens, head_dim):
         return heads * -(-tokens // (self.group or tokens)) * head_dim
 
@@ -103,6 +127,9 @@ class PerToken(Granularity):
     def spread(self, grid, start, stop):
         members = self.group or 1  # a lone group is broadcast over the channels
         return grid[:, start:stop].unsqueeze(-1).expand(-1, -1, -1, members).flatten(2)
+
+    def cells(self, head_dim):
+        return Cells(1, 1, self.group or head_dim)
 
     def count(self, heads, tokens, head_dim):
         return heads * tokens * (head_dim // self.group if self.group else 1)

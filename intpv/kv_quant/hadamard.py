@@ -5,6 +5,7 @@ may rotate the query instead, q.k = (Hq).(Hk) (QuaRot, arXiv 2404.00456).
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from jaxtyping import Float
@@ -27,6 +28,7 @@ class Hadamard:
         return {}
 
 
+@cache
 def matrix(channels: int, device: torch.device | None = None) -> Float[Tensor, "d d"]:
     """H / sqrt(d), symmetric. Raises BadInput unless d is a power of two."""
     if channels & (channels - 1) or channels < 1:

@@ -1,19 +1,23 @@
 """What becomes of a video's prefix after prefill: kept as it is (`none`) or packed into few bits by a policy."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from intpv.errors import BadInput
-from intpv.kv_quant.packed import PackedLayer, PackedPrefix
+from intpv.kv_quant.calibrated import DYNAMIC, grids
+from intpv.kv_quant.drift import Drift
+from intpv.kv_quant.origin import Origin
+from intpv.kv_quant.packed import PackedLayer, PackedPrefix, check_decode
 from intpv.kv_quant.policy import Policy
 from intpv.kv_quant.pre_rope import PreRope
 from intpv.kv_quant.runs import Run
-from intpv.kv_quant.stored import Dense
+from intpv.kv_quant.static import StaticGrid
+from intpv.kv_quant.stored import Codes, Dense
 from intpv.kv_quant.zone import Zone
 from intpv.layout import Layout
 
@@ -26,9 +30,20 @@ Layers = Sequence[tuple[Float[Tensor, "H_kv S d"], Float[Tensor, "H_kv S d"]]]
 class NoQuant:
     """Keep the prefix in full precision: the tensors themselves, nothing copied."""
 
-    def pack(self, layers: Layers, layout: Layout, angles: Float[Tensor, "S half"] | None) -> PackedPrefix:
+    decode: str = "auto"  # auto | eager | compiled | triton
+
+    def __post_init__(self):
+        check_decode(self.decode)
+
+    def pack(
+        self,
+        layers: Layers,
+        layout: Layout,
+        angles: Float[Tensor, "S half"] | None,
+        origin: Callable[[], Origin] | None = None,
+    ) -> PackedPrefix:
         """See `KVQuant.pack`."""
-        return _prefix(layers, layout, [PackedLayer((Run(Dense(k), Dense(v)),)) for k, v in layers], 0)
+        return _prefix(layers, layout, [PackedLayer((Run(Dense(k), Dense(v)),), self.decode) for k, v in layers], 0)
 
     def closed_form_bytes(
         self,
@@ -46,12 +61,22 @@ class NoQuant:
 
 @dataclass(frozen=True, kw_only=True)
 class KVQuant(Policy):
-    """Quantise by a policy, with the scales and zeros of the prefix itself, once."""
+    """Quantise by a policy, once: with the scales and zeros of the prefix itself, or with calibrated ones."""
 
-    def pack(self, layers: Layers, layout: Layout, angles: Float[Tensor, "S half"] | None) -> PackedPrefix:
+    _grids: dict = field(default_factory=dict, init=False, repr=False, compare=False)  # by origin and device
+    _warned: list = field(default_factory=list, init=False, repr=False, compare=False)  # of a large drift
+
+    def pack(
+        self,
+        layers: Layers,
+        layout: Layout,
+        angles: Float[Tensor, "S half"] | None,
+        origin: Callable[[], Origin] | None = None,
+    ) -> PackedPrefix:
         """Full-precision keys (after rotation) and values of every layer -> packed prefix that holds no view into them.
 
         `angles` is the prefix' rotation in rad, positions x inv_freq; it is read only if keys are quantised before it.
+        `origin` is asked for only if ranges are calibrated: it takes a hash of the model's weights.
         Raises BadInput where the shapes do not fit, where a number is not finite and where nothing would be quantised.
         """
         _check_length(layers, layout)
@@ -62,18 +87,50 @@ class KVQuant(Policy):
         self._check_share(zone.tokens, length)
         _check_finite(layers)
         turned = self._turned(zone, layers[0][0], angles)
-        packed = [self._pack_layer(keys, values, zone, turned) for keys, values in layers]
-        return _prefix(layers, layout, packed, quantised_sides * zone.tokens * layers[0][0][:, 0].numel() * len(layers))
+        grids = self._calibrated(layers, origin)
+        packed = [self._pack_layer(*pair, zone, turned, grid) for pair, grid in zip(layers, grids, strict=True)]
+        quantised = quantised_sides * zone.tokens * layers[0][0][:, 0].numel() * len(layers)
+        return _prefix(layers, layout, packed, quantised, self._drift(packed))
 
     def _pack_layer(
-        self, keys: Float[Tensor, "H_kv S d"], values: Float[Tensor, "H_kv S d"], zone: Zone, turned: PreRope | None
+        self,
+        keys: Float[Tensor, "H_kv S d"],
+        values: Float[Tensor, "H_kv S d"],
+        zone: Zone,
+        turned: PreRope | None,
+        grid: dict[str, StaticGrid],
     ) -> PackedLayer:
+        stored = self.keys.store(keys, zone, turned, grid.get("key"))
         runs = (
             _exempt(keys[:, : zone.start], values[:, : zone.start]),
-            Run(self.keys.store(keys, zone, turned), self.values.store(values, zone, None)),
+            Run(stored, self.values.store(values, zone, None, grid.get("value"))),
             _exempt(keys[:, zone.stop :], values[:, zone.stop :]),
         )
-        return PackedLayer(tuple(run for run in runs if run.length))
+        return PackedLayer(tuple(run for run in runs if run.length), self.decode)
+
+    def _calibrated(self, layers: Layers, origin: Callable[[], Origin] | None) -> list[dict[str, StaticGrid]]:
+        """By layer and side; nothing where ranges are dynamic."""
+        if self.calibration == DYNAMIC:
+            return [{} for _ in layers]
+        made_by, keys = origin and origin(), layers[0][0]
+        if (place := (made_by, str(keys.device))) not in self._grids:
+            shape = len(layers), keys.shape[0], keys.shape[2]
+            sides = self.keys, self.values
+            self._grids[place] = grids(self.calibration, self.range_multiplier, sides, shape, made_by, keys.device)
+        return self._grids[place]
+
+    def _drift(self, packed: list[PackedLayer]) -> Drift | None:
+        """From the calibrated ranges; logged for every prefix, as a warning the first time that it is large."""
+        sides = [side for layer in packed for run in layer.runs for side in (run.keys, run.values)]
+        drifts = [side.drift for side in sides if isinstance(side, Codes) and side.drift]
+        if not drifts:
+            return None
+        drift = Drift.over(drifts)
+        warns = drift.is_large and not self._warned
+        log.log(logging.WARNING if warns else logging.INFO, "kv_quant.calibration=%s: %s", self.calibration, drift)
+        if warns:
+            self._warned.append(drift)
+        return drift
 
     def _turned(self, zone: Zone, keys: Tensor, angles: Tensor | None) -> PreRope | None:
         if not self.keys.is_turned:
@@ -111,8 +168,17 @@ def _check_finite(layers: Layers) -> None:
                 raise BadInput(f"{name} must be finite to be quantised, got {wrong} in layer {index}")
 
 
-def _prefix(layers: Layers, layout: Layout, packed: list[PackedLayer], quantised: int) -> PackedPrefix:
+def _prefix(
+    layers: Layers, layout: Layout, packed: list[PackedLayer], quantised: int, drift: Drift | None = None
+) -> PackedPrefix:
     _check_length(layers, layout)
     keys = layers[0][0]
     elements = 2 * len(layers) * keys.numel()
-    return PackedPrefix(layers=packed, length=keys.shape[1], quantised=quantised, elements=elements, dtype=keys.dtype)
+    return PackedPrefix(
+        layers=packed,
+        length=keys.shape[1],
+        quantised=quantised,
+        elements=elements,
+        dtype=keys.dtype,
+        drift=drift,
+    )

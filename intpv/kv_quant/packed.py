@@ -5,7 +5,17 @@ from dataclasses import dataclass
 
 import torch
 
+from intpv.errors import BadInput
+from intpv.kv_quant.drift import Drift
 from intpv.kv_quant.runs import Block, Run
+
+DECODES = ("auto", "eager", "compiled", "triton")
+
+
+def check_decode(name: str) -> None:
+    """BadInput unless it is one of DECODES; that the machine can run it is for attention to see."""
+    if name not in DECODES:
+        raise BadInput(f"kv_quant.decode must be one of {', '.join(DECODES)}, got {name}")
 
 
 @dataclass(frozen=True)
@@ -13,6 +23,7 @@ class PackedLayer:
     """One layer's prefix: its runs in the order of the tokens."""
 
     runs: tuple[Run, ...]
+    decode: str = "auto"  # what attention is asked to read it with
 
     def blocks(self) -> Iterator[Block]:
         """Dense pieces (H_kv, t, d) in the order of the prefix; stored pieces are views, dequantised ones float32."""
@@ -29,6 +40,7 @@ class PackedPrefix:
     quantised: int  # elements of them that are stored as codes
     elements: int  # 2 * L * H_kv * S * d
     dtype: torch.dtype  # of the model: what the prefix would be kept in unquantised
+    drift: Drift | None = None  # from the ranges it is quantised with, where those were calibrated
 
     @property
     def quantised_fraction(self) -> float:

@@ -4,6 +4,10 @@ from dataclasses import dataclass, fields
 
 from intpv.errors import BadInput
 from intpv.kv_quant import pre_rope
+from intpv.kv_quant.calibrated import DYNAMIC
+from intpv.kv_quant.calibrated import check as check_calibrated
+from intpv.kv_quant.calibration import read
+from intpv.kv_quant.packed import check_decode
 from intpv.kv_quant.side import Side
 from intpv.kv_quant.zone import Zone
 from intpv.layout import Layout, Span
@@ -30,12 +34,21 @@ class Policy:
     pre_rope: bool = False  # keys are quantised as they were before rotation
     sinks: int = 4  # tokens in full precision at the start; where groups are temporal, up to the end of a frame
     tail: int = 0  # tokens in full precision at the end; where groups are temporal, from the start of a frame
+    calibration: str | None = DYNAMIC  # ranges: dynamic (the prefix' own), embedded (the mini model's), or a file
+    range_multiplier: float | int = 1.0  # of calibrated ranges
+    decode: str = "auto"  # how the packed prefix is attended to: auto | eager | compiled | triton
 
     def __post_init__(self):
         for name in ("sinks", "tail"):
             if getattr(self, name) < 0:
                 raise BadInput(f"kv_quant.{name} must be at least 0, got {getattr(self, name)}")
-        _ = self.keys, self.values  # which check the rest
+        check_decode(self.decode)
+        check_calibrated(self.calibration, self.range_multiplier, (self.keys, self.values))  # sides check themselves
+
+    @property
+    def calibration_sha256(self) -> str | None:
+        """Of the file's bytes, for the record: two files may have one name. None where ranges are dynamic."""
+        return None if self.calibration == DYNAMIC else read(self.calibration)[1]
 
     @property
     def keys(self) -> Side:
@@ -75,7 +88,8 @@ class Policy:
         zone = self.zone(layout or Layout((Span(length),)))
         exempt = 2 * kv_heads * (length - zone.tokens) * head_dim * element_size
         sides = sum(side.nbytes(zone, kv_heads, head_dim, element_size) for side in (self.keys, self.values))
-        angles = pre_rope.nbytes(zone.tokens, head_dim) if self.keys.is_turned else 0
+        axes = 3 if layout and layout.has_grids else 1
+        angles = pre_rope.nbytes(zone.tokens, head_dim, axes) if self.keys.is_turned else 0
         return layers * (exempt + sides) + angles
 
     def _fields_of(self, side: str) -> dict:

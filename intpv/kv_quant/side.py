@@ -10,6 +10,7 @@ from intpv.kv_quant.granularity import Granularity, PerChannel, PerTensor, PerTo
 from intpv.kv_quant.hadamard import Hadamard, matrix
 from intpv.kv_quant.packing import codes_per_byte
 from intpv.kv_quant.pre_rope import PreRope
+from intpv.kv_quant.static import StaticGrid
 from intpv.kv_quant.stored import Codes, Dense
 from intpv.kv_quant.temporal import Temporal
 from intpv.kv_quant.zone import Zone
@@ -66,12 +67,16 @@ class Side:
         if self.is_quantised and self.hadamard:
             matrix(head_dim)
 
-    def store(self, x: Float[Tensor, "H_kv S d"], zone: Zone, turned: PreRope | None) -> Dense | Codes:
-        """The zone of one layer; `turned` is its un-rotation, one table for all layers."""
+    def store(
+        self, x: Float[Tensor, "H_kv S d"], zone: Zone, turned: PreRope | None, grid: StaticGrid | None = None
+    ) -> Dense | Codes:
+        """The zone of one layer; `turned` is its un-rotation, one table for all layers, `grid` a calibrated one."""
         x = x[:, zone.start : zone.stop]
         if not self.is_quantised:
             return Dense(x.clone())  # a slice would keep the whole dense cache alive
         bases = (*[turned] * self.pre_rope, *[Hadamard()] * self.hadamard)
+        if grid is not None:
+            return Codes.on(grid, x, self.bits, self.grouping(zone), bases)
         return Codes.of(x, self.bits, self.grouping(zone), bases, float(self.clip))
 
     def nbytes(self, zone: Zone, kv_heads: int, head_dim: int, element_size: int) -> int:

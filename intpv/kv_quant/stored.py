@@ -7,10 +7,15 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from intpv.kv_quant.affine import decode
+from intpv.kv_quant.affine import decode, encode
+from intpv.kv_quant.drift import Drift
 from intpv.kv_quant.granularity import Granularity
+from intpv.kv_quant.hadamard import Hadamard, matrix
 from intpv.kv_quant.packing import pack, unpack
+from intpv.kv_quant.pre_rope import PreRope
 from intpv.kv_quant.quantiser import quantise
+from intpv.kv_quant.reading import Format, Reading
+from intpv.kv_quant.static import StaticGrid
 
 
 @runtime_checkable
@@ -38,6 +43,9 @@ class Dense:
         """A view, never a copy."""
         return self.x[:, start:stop]
 
+    def reading(self) -> None:
+        """Nothing to unpack."""
+
     def parts(self) -> dict[str, tuple[Tensor, ...]]:
         return {"exempt": (self.x,)}
 
@@ -52,6 +60,7 @@ class Codes:
     packed: UInt8[Tensor, "H_kv t bytes"]
     scale: Float[Tensor, "a b c"]
     zero: Float[Tensor, "a b c"]
+    drift: Drift | None = None  # from the grid, where it was not made for these numbers
 
     @classmethod
     def of(
@@ -70,6 +79,22 @@ class Codes:
         packed = pack(granularity.join(list(codes), heads, head_dim), bits)
         return cls(bits, granularity, bases, packed, torch.cat(scales, 1), torch.cat(zeros, 1))
 
+    @classmethod
+    def on(
+        cls,
+        grid: StaticGrid,
+        x: Float[Tensor, "H_kv t d"],
+        bits: int,
+        granularity: Granularity,
+        bases: tuple[Basis, ...] = (),
+    ) -> "Codes":
+        """The same on a grid that was there before `x`: what lies outside takes its nearest end."""
+        for basis in bases:
+            x = basis.into(x)
+        x = x.float()
+        packed = pack(encode(x, grid.scale, grid.zero, bits), bits)
+        return cls(bits, granularity, bases, packed, grid.scale, grid.zero, grid.drift(x, bits))
+
     @property
     def length(self) -> int:
         return self.packed.shape[1]
@@ -82,6 +107,20 @@ class Codes:
         for basis in reversed(self.bases):
             x = basis.back(x, start)
         return x
+
+    def reading(self) -> Reading:
+        """For a kernel that reads the codes themselves."""
+        head_dim = self.packed.shape[2] * 8 // self.bits
+        turned = next((basis for basis in self.bases if isinstance(basis, PreRope)), None)
+        rotated = any(isinstance(basis, Hadamard) for basis in self.bases)
+        cells = self.granularity.cells(head_dim)
+        return Reading(
+            Format(self.bits, head_dim, cells, turned=turned is not None, rotated=rotated),
+            self.packed,
+            *(self.granularity.table(grid) for grid in (self.scale, self.zero)),
+            *((turned.spread(), turned.farthest) if turned else (None, None)),
+            matrix(head_dim, self.packed.device) if rotated else None,
+        )
 
     def parts(self) -> dict[str, tuple[Tensor, ...]]:
         parts = {"codes": (self.packed,), "scales": (self.scale,), "zeros": (self.zero,)}

@@ -3,7 +3,7 @@
 import torch
 from einops import rearrange
 
-from intpv.kv_quant.granularity import Granularity, PerChannel
+from intpv.kv_quant.granularity import Cells, Granularity, PerChannel
 
 
 class Temporal(Granularity):
@@ -24,6 +24,12 @@ class Temporal(Granularity):
         token = torch.arange(start, stop, device=grid.device)
         frame, patch = token // self.frame, token % self.frame
         return rearrange(grid, "(h p) n d -> h p n d", p=self.frame)[:, patch, frame // (self.group or stop)]
+
+    def cells(self, head_dim):
+        return Cells(self.frame, self.group, 1)
+
+    def table(self, grid):
+        return rearrange(grid, "(h p) n d -> h p n d", p=self.frame)
 
     def count(self, heads, tokens, head_dim):
         return PerChannel(self.group).count(heads * self.frame, tokens // self.frame, head_dim)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from intpv.errors import BadInput
@@ -13,17 +13,17 @@ DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 
 
 @st.composite
-def policies(draw, head_dim):
+def policies(draw, head_dim, calibration=None):
     sides = {}
     for side in ("key", "value"):
-        granularity = draw(st.sampled_from(["tensor", "channel", "token", "temporal"]))
+        granularity = draw(st.sampled_from(["tensor", "channel", *(["token", "temporal"] * (not calibration))]))
         divisors = [g for g in (1, 2, 4, 8, 16, 32) if head_dim % g == 0]
         groups = {"tensor": st.none(), "token": st.sampled_from([None, *divisors])}
         sides |= {
             f"{side}_granularity": granularity,
-            f"{side}_group": draw(groups.get(granularity, st.none() | st.integers(1, 40))),
+            f"{side}_group": None if calibration else draw(groups.get(granularity, st.none() | st.integers(1, 40))),
             f"{side}_clip": draw(st.sampled_from([1.0, 0.8])),
-            f"{side}_hadamard": draw(st.booleans()),
+            f"{side}_hadamard": not calibration and draw(st.booleans()),
         }
     bits = st.sampled_from([2, 4, 8, 16])
     return KVQuant(
@@ -32,21 +32,24 @@ def policies(draw, head_dim):
         pre_rope=draw(st.booleans()),
         sinks=draw(st.integers(0, 6)),
         tail=draw(st.integers(0, 6)),
+        calibration=calibration or "dynamic",
         **sides,
     )
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.mark.parametrize("static", [False, True])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_bytes_are_the_closed_form(data):
+def test_bytes_are_the_closed_form(static, calibrated, origin, data):
     draw = data.draw
     d, dtype = draw(st.sampled_from([8, 16, 32])), draw(st.sampled_from(DTYPES))
     layers, kv_heads, per_frame = draw(st.integers(1, 3)), draw(st.integers(1, 4)), draw(st.integers(1, 5))
     frames = (Span(per_frame, float(t)) for t in range(draw(st.integers(13, 20))))  # sinks and tail leave some
     layout = Layout((Span(draw(st.integers(0, 7))), *frames, Span(draw(st.integers(0, 7)))))
-    length, policy = layout.length, draw(policies(d))
+    path = calibrated(layers, kv_heads, d, tokens=5, prefixes=1)[0] if static else None
+    length, policy = layout.length, draw(policies(d, path))
     pairs = [tuple(torch.randn(2, kv_heads, length, d).to(dtype)) for _ in range(layers)]
-    packed = policy.pack(pairs, layout, torch.arange(length)[:, None] * torch.rand(d // 2))
+    packed = policy.pack(pairs, layout, torch.arange(length)[:, None] * torch.rand(d // 2), origin)
     shape = {"layers": layers, "kv_heads": kv_heads, "head_dim": d, "length": length, "element_size": dtype.itemsize}
     ledger = packed.ledger()
     assert ledger["total"] == policy.closed_form_bytes(**shape, layout=layout)

@@ -60,9 +60,23 @@ def test_keys_that_differ_by_their_position_alone_cost_nothing():
     assert (post - rotated).norm() > 0.1 * rotated.norm()
 
 
-def test_refuses_angles_of_several_axes():
-    axes = torch.stack([torch.arange(40.0), torch.arange(40.0) % 7])[
-        torch.arange(16) % 2
-    ].T  # M-RoPE: a pair has its axis
-    with pytest.raises(BadInput, match=r"kv_quant.pre_rope needs angles that are positions x inv_freq .* rad off"):
-        PreRope.of(axes * 100.0 ** (-torch.arange(16) / 16), torch.device("cpu"))
+def _of_axes(count: int) -> torch.Tensor:
+    """M-RoPE: each pair of channels has its axis."""
+    rows = torch.stack([torch.arange(40.0), torch.arange(40.0) % 7, torch.arange(40.0) // 7, torch.arange(40.0) % 5])
+    return rows[torch.arange(16) % count].T * 100.0 ** (-torch.arange(16) / 16)
+
+
+@pytest.mark.parametrize("axes", [2, 3])
+def test_undoes_a_rotation_of_several_axes(axes):
+    keys, angles = torch.randn(2, 40, 32), _of_axes(axes)
+    rotated = _rotated(keys, angles, 1.0)
+    basis = PreRope.of(angles, keys.device)
+    assert basis.positions.shape == (axes, 40)
+    torch.testing.assert_close(basis.into(rotated), keys, atol=2e-4, rtol=2e-4)
+    pieces = [basis.back(keys[:, start : start + 9], start) for start in range(0, 40, 9)]
+    assert torch.equal(torch.cat(pieces, 1), basis.back(keys, 0))
+
+
+def test_refuses_angles_of_more_than_three_axes():
+    with pytest.raises(BadInput, match=r"kv_quant.pre_rope needs angles that are positions x inv_freq, .* rad off"):
+        PreRope.of(_of_axes(4), torch.device("cpu"))
