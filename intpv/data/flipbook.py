@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import ceil
 from pathlib import Path
+from typing import ClassVar
 
 from intpv.errors import BadInput
 from intpv.flipbook.benchmark import VERSION, Clip, draw
@@ -13,10 +14,11 @@ from intpv.flipbook.ceiling import blind, ceiling
 from intpv.flipbook.event import shortest
 from intpv.flipbook.film import write
 from intpv.flipbook.question import Question as Asked
-from intpv.flipbook.scene import REGIMES, Scene
+from intpv.flipbook.reversal import reversed_answer
+from intpv.flipbook.scene import CALIBRATION_STREAM, REGIMES, TEST_STREAM, Scene
 
 from .benchmark import Benchmark
-from .item import Question, VideoItem
+from .item import Question, VideoItem, reversal_labels
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +28,7 @@ class Flipbook(Benchmark):
     """The test split, the regimes' clips in turn; ten questions each."""
 
     name = "flipbook"
+    stream: ClassVar[int] = TEST_STREAM  # the first word of every seed: streams never share a clip
     root: str = "~/.cache/intpv/flipbook"  # folder of the mp4 files, about 8 MB
     videos: int = 60  # of each regime
     seed: int = 0  # another seed is another split
@@ -45,13 +48,22 @@ class Flipbook(Benchmark):
     @property
     def folder(self) -> Path:
         """Named for all that its files depend on, so that stale ones are never used."""
-        return Path(self.root).expanduser() / f"v{VERSION}-seed{self.seed}"
+        named = "" if self.stream == TEST_STREAM else f"-stream{self.stream}"
+        return Path(self.root).expanduser() / f"v{VERSION}{named}-seed{self.seed}"
+
+    @property
+    def split(self) -> str:
+        return f"{'test' if self.stream == TEST_STREAM else 'calibration'}, seed {self.seed}"
+
+    def calibration(self, videos: int) -> "CalibrationFlipbook":
+        """From a stream of its own, so that no seed of the test split has any of its clips."""
+        return CalibrationFlipbook(self.root, videos, self.seed, videos, self.regimes)
 
     @cached_property
     def clips(self) -> dict[str, Clip]:
         """By id, in the order of `items`."""
         wanted = self.videos if self.limit is None else min(self.videos, ceil(self.limit / len(self.regimes)))
-        each = [draw(regime, wanted, self.seed) for regime in self.regimes]
+        each = [draw(regime, wanted, self.seed, self.stream) for regime in self.regimes]
         in_turn = [clip for clips in zip(*each, strict=True) for clip in clips]
         return {clip.id: clip for clip in in_turn[: self.limit]}
 
@@ -85,8 +97,15 @@ class Flipbook(Benchmark):
             event = shortest(clip.scene, question)
             duration = {"duration": event.stop - event.start if event else None}  # steps of 1/20 s
             about = (clip.question_id(index), question.kind, question.text, question.options, question.answer)
-            questions.append(Question(*about, {**labels, **duration, **question.labels}))
+            reversal = reversal_labels(question.answer, reversed_answer(clip.scene, question))
+            questions.append(Question(*about, {**labels, **duration, **reversal, **question.labels}))
         return VideoItem(clip.id, str(self._path(clip)), tuple(questions), labels)
+
+
+class CalibrationFlipbook(Flipbook):
+    """Clips to calibrate on. No option of conf/data leads here: nothing can be scored on them."""
+
+    stream = CALIBRATION_STREAM
 
 
 def _bound(scene: Scene, question: Asked, times: tuple[int, ...]) -> dict:

@@ -23,3 +23,11 @@ class VideoItem:
     path: str
     questions: tuple[Question, ...]
     labels: dict = field(default_factory=dict)  # of the video; JSON values
+
+
+def reversal_labels(answer: str, reversed_answer: str | None) -> dict:
+    """Labels of a question whose answer for the reversed video is known, as intpv/measure/order.py reads them.
+
+    `reversed_answer` None: the question makes no sense of the reversed video.
+    """
+    return {"reversed_answer": reversed_answer, "reverses": reversed_answer not in (None, answer)}

@@ -25,8 +25,8 @@ class Clip:
         return f"{self.id}/{index}-{self.questions[index].kind}"
 
 
-def draw(regime: str, number: int, seed: int) -> list[Clip]:
-    """The first `number` clips of a regime; a longer split starts with the same clips.
+def draw(regime: str, number: int, seed: int, stream: int = TEST_STREAM) -> list[Clip]:
+    """The first `number` clips of a regime; a longer split starts with the same clips, another stream shares none.
 
     Of each clip's candidates the one is kept whose answers have been rarest so far. The choice looks at answers alone
     and favours every one of them in turn, so that over the split P(answer | question) is the generator's, and with it
@@ -35,7 +35,7 @@ def draw(regime: str, number: int, seed: int) -> list[Clip]:
     clips: list[Clip] = []
     tallies: dict[str, Counter[str]] = {}
     for index in range(number):
-        candidates = [_candidate(regime, seed, index, attempt) for attempt in range(CANDIDATES)]
+        candidates = [_candidate(regime, (stream, seed), index, attempt) for attempt in range(CANDIDATES)]
         scene, questions = min(candidates, key=lambda candidate: _excess(candidate[1], tallies))
         for question in questions:
             tallies.setdefault(_theme(question), Counter())[question.answer] += 1
@@ -43,8 +43,8 @@ def draw(regime: str, number: int, seed: int) -> list[Clip]:
     return clips
 
 
-def _candidate(regime: str, seed: int, index: int, attempt: int) -> tuple[Scene, list[Question]]:
-    rng = np.random.default_rng([TEST_STREAM, seed, list(REGIMES).index(regime), index, attempt])
+def _candidate(regime: str, split: tuple[int, int], index: int, attempt: int) -> tuple[Scene, list[Question]]:
+    rng = np.random.default_rng([*split, list(REGIMES).index(regime), index, attempt])
     scene = draw_scene(rng, REGIMES[regime])
     return scene, draw_questions(rng, scene)
 

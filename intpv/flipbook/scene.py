@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-TRAIN_STREAM, TEST_STREAM = 1, 2  # first entropy word of every seed: the splits never share a scene
+TRAIN_STREAM, TEST_STREAM, CALIBRATION_STREAM = 1, 2, 3  # first entropy word of every seed: splits share no scene
 STEPS = 256  # frames of a clip
 FPS = 20  # frames per second: a clip lasts 12.8 s
 SLOT = STEPS // 8  # steps of an eighth

@@ -39,10 +39,12 @@ def _listen(stdin: BinaryIO, requests: queue.SimpleQueue) -> None:
     os._exit(0)
 
 
-def answer(path: str, num_frames: int, rule: str, repeat: int, **settings) -> tuple[dict, tuple]:
+def answer(
+    path: str, num_frames: int, sampling: str, repeat: int, fps: float | None = None, **settings
+) -> tuple[dict, tuple]:
     """(what to say, the images that follow), whatever happens."""
     try:
-        decoded = decode_file(path, num_frames, Sampler(rule, repeat), **settings)
+        decoded = decode_file(path, num_frames, Sampler(sampling, repeat, fps), **settings)
         return _described(decoded), tuple(dict(zip(decoded.indices, decoded.images, strict=True)).values())
     except VideoError as error:
         return {"refused": error.reason}, ()

@@ -21,8 +21,7 @@ MAX_PIXELS = 35_651_584
 def opened(path: str, threads: int, stream: int | None) -> Iterator[tuple[InputContainer, VideoStream]]:
     """The file and its video stream, closed at the end; FFmpeg's errors come out as VideoError."""
     try:
-        # "file:" keeps names such as "a:b.mp4" from being read as protocols, the whitelist keeps playlists off the net
-        with av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="ignore") as container:
+        with _container(path) as container:
             video = _video_stream(path, container, stream)
             if video.codec_context is None:
                 raise VideoError(path, "no decoder for its video codec")
@@ -39,10 +38,12 @@ def opened(path: str, threads: int, stream: int | None) -> Iterator[tuple[InputC
 def packet_index(path: str, container: InputContainer, video: VideoStream) -> PacketIndex:
     """Read every packet of the stream, decode none."""
     every = [packet for packet in container.demux(video) if packet.size]
-    # mp4 and mov list every sample in their header, so a shorter file has lost its end; elsewhere (mkv, avi) the
-    # count is absent or a guess
+    # mp4 and mov list every sample in their header, so a shorter file has lost its end, or an edit list hides samples
+    # up to a keyframe; elsewhere (mkv, avi) the count is absent or a guess
     if "mp4" in container.format.name and video.frames > len(every):
-        raise VideoError(path, f"the file is cut off: {len(every)} of {video.frames} frames")
+        there = _stored(path, video.index)
+        if video.frames > there:
+            raise VideoError(path, f"the file is cut off: {there} of {video.frames} frames")
     shown = [packet for packet in every if not packet.is_discard]
     if not shown:
         raise VideoError(path, "the video stream holds no frames")
@@ -53,6 +54,18 @@ def packet_index(path: str, container: InputContainer, video: VideoStream) -> Pa
         and (video.frames == len(every) or (video.frames == 0 and _even([packet.pts for packet in shown])))
         and not any(packet.is_corrupt for packet in every),
     )
+
+
+def _container(path: str, **options: str) -> InputContainer:
+    # "file:" keeps names such as "a:b.mp4" from being read as protocols, the whitelist keeps playlists off the net
+    options = {"protocol_whitelist": "file", **options}
+    return av.open(f"file:{path}", options=options, metadata_errors="ignore")
+
+
+def _stored(path: str, stream: int) -> int:
+    """Packets in the file, those too that an edit list hides."""
+    with _container(path, ignore_editlist="1") as container:
+        return sum(packet.size > 0 for packet in container.demux(container.streams[stream]))
 
 
 def _even(times: list[int | None]) -> bool:

@@ -1,7 +1,9 @@
-"""decord: a faster start for a few frames of closed-GOP files; on open GOP it returns wrong frames without an error.
+"""decord: a faster start for a few frames of VP8, VP9 and of H.264 and H.265 with closed GOPs.
 
-It always takes the stream FFmpeg calls best, which need not be the first. One reader per call: readers shared
-across threads or forks hang.
+Elsewhere it returns wrong frames without an error: open GOPs, intra refresh, MPEG-4 with B-frames, edit lists and
+transport streams. It refuses AV1, and rotated pictures of some widths; tests/video/test_numbered.py lists it all. It
+takes the stream FFmpeg calls best, which need not be the first. One reader per call: those shared across threads or
+forks hang.
 """
 
 import re
@@ -23,7 +25,10 @@ def read(path: str, num_frames: int, sampler: Sampler, threads: int, stream: int
         reader = decord.VideoReader(path, num_threads=threads)
         if not len(reader):
             raise VideoError(path, "the video stream holds no frames")
-        indices = sampler.indices(len(reader), num_frames)
+        seconds = None
+        if sampler.needs_times:
+            seconds = reader.get_frame_timestamp(range(len(reader)))[:, 0].astype(float).tolist()
+        indices = sampler.indices(len(reader), num_frames, seconds)
         images = reader.get_batch(list(indices)).asnumpy()
         starts = reader.get_frame_timestamp([0, *indices])[:, 0].astype(float)
     except (RuntimeError, DECORDError) as error:

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 
 # codecs whose every packet is exactly one displayed frame; VP8, for one, has packets that show nothing
@@ -38,6 +39,12 @@ class PacketIndex:
     def times(self) -> list[int]:
         """Display times in ascending order; a frame's index is its place in this list."""
         return sorted(packet.pts for packet in self.packets if packet.pts is not None)
+
+    def seconds(self, time_base: Fraction) -> list[float] | None:
+        """Each frame's time after the first; None where a packet has none of its own."""
+        if len(self.times) < len(self.packets):
+            return None
+        return [float((time - self.times[0]) * time_base) for time in self.times]
 
     @property
     def can_seek(self) -> bool:

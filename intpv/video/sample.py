@@ -1,50 +1,95 @@
 """Sampling: which of a video's n frames are shown, the same instants for every cell with the same F."""
 
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import floor
 
 import numpy as np
 
 from intpv.errors import BadInput
 
+TICK = 1e-6  # s, by which an instant may miss its frame: times are sums of fractions of a second
 
-def midpoints(num_available: int, num_frames: int) -> list[int]:
+
+def midpoint(num_available: int, num_frames: int) -> list[int]:
     """The middle of F equal parts, floor((i + 1/2) n / F); when n < F some frames are shown more than once."""
     _check(num_available, num_frames)
     return [(2 * i + 1) * num_available // (2 * num_frames) for i in range(num_frames)]
 
 
-def endpoints(num_available: int, num_frames: int) -> list[int]:
+def linspace(num_available: int, num_frames: int) -> list[int]:
     """From the first frame to the last, linspace(0, n - 1, F) rounded down: Video-LLaVA's own sampling."""
     _check(num_available, num_frames)
     return np.linspace(0, num_available - 1, num_frames, dtype=int).tolist()
 
 
-RULES: dict[str, Callable[[int, int], list[int]]] = {"midpoints": midpoints, "endpoints": endpoints}
+def nested(num_available: int, num_frames: int) -> list[int]:
+    """The start of F equal parts, floor(i n / F): all of them are among the frames at 2F, 3F and every kF.
+
+    Frame i at F is frame k i at kF, so that more frames only ever add some. The last F-th of the video shows its start.
+    """
+    _check(num_available, num_frames)
+    return [i * num_available // num_frames for i in range(num_frames)]
+
+
+def at_rate(seconds: Sequence[float | int], num_frames: int, fps: float | int) -> list[int]:
+    """The frames on screen at 0, 1/fps, 2/fps, ... s, as long as the video lasts, `seconds` being its frames' times.
+
+    Where these are more than F, the middle of F equal parts of them; where they are fewer, the last is repeated.
+    """
+    _check(len(seconds), num_frames)
+    start = seconds[0]
+    instants = max(1, floor((seconds[-1] - start + TICK) * fps) + 1)
+    chosen = midpoint(instants, num_frames) if instants > num_frames else range(instants)
+    shown = [bisect_right(seconds, start + instant / fps + TICK) - 1 for instant in chosen]
+    return shown + [shown[-1]] * (num_frames - len(shown))
+
+
+SAMPLINGS: dict[str, Callable[[int, int], list[int]]] = {"midpoint": midpoint, "linspace": linspace, "nested": nested}
+NAMES = (*SAMPLINGS, "fps")
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """A sampling rule; with `repeat` k, F/k distinct frames are each shown k times in a row.
+    """A way to sample; with `repeat` k, F/k distinct frames are each shown k times in a row.
 
     Repeats separate the length of the input from its content: F frames, but only F/k different pictures.
     """
 
-    rule: str = "midpoints"
+    sampling: str = "midpoint"
     repeat: int = 1  # times each frame is shown
+    fps: float | int | None = None  # frames per second, with sampling fps
 
     def __post_init__(self) -> None:
-        if self.rule not in RULES:
-            raise BadInput(f"video.rule must be one of {', '.join(RULES)}, got {self.rule}")
+        if self.sampling not in NAMES:
+            raise BadInput(f"video.sampling must be one of {', '.join(NAMES)}, got {self.sampling}")
         if self.repeat < 1:
             raise BadInput(f"video.repeat must be at least 1, got {self.repeat}")
+        if self.needs_times and not (isinstance(self.fps, float | int) and self.fps > 0):
+            raise BadInput(f"video.sampling=fps needs video.fps, frames per second over 0, got {self.fps}")
+        if not self.needs_times and self.fps is not None:
+            raise BadInput(f"video.fps is for video.sampling=fps, got {self.fps} with video.sampling={self.sampling}")
 
-    def indices(self, num_available: int, num_frames: int) -> tuple[int, ...]:
-        """F indices into n frames, never decreasing."""
+    @property
+    def needs_times(self) -> bool:
+        """Whether the number of frames is not enough to choose."""
+        return self.sampling == "fps"
+
+    def indices(
+        self, num_available: int, num_frames: int, seconds: Sequence[float | int] | None = None
+    ) -> tuple[int, ...]:
+        """F indices into n frames, never decreasing; `seconds` are the frames' times, ascending."""
         if num_frames % self.repeat:
             raise BadInput(f"num_frames must be a multiple of repeat {self.repeat}, got {num_frames}")
-        distinct = RULES[self.rule](num_available, num_frames // self.repeat)
-        return tuple(index for index in distinct for _ in range(self.repeat))
+        distinct = num_frames // self.repeat
+        if self.needs_times:
+            if seconds is None or len(seconds) != num_available:
+                raise ValueError(f"{num_available} frames need as many times, got {seconds and len(seconds)}")
+            chosen = at_rate(seconds, distinct, self.fps)
+        else:
+            chosen = SAMPLINGS[self.sampling](num_available, distinct)
+        return tuple(index for index in chosen for _ in range(self.repeat))
 
 
 def _check(num_available: int, num_frames: int) -> None:

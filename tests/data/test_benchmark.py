@@ -1,7 +1,10 @@
 """The interface: what a benchmark without known bounds says of them."""
 
+import pytest
+
 from intpv.data.benchmark import Benchmark
 from intpv.data.item import Question, VideoItem
+from intpv.errors import BadInput
 
 
 class Real(Benchmark):
@@ -15,3 +18,8 @@ class Real(Benchmark):
 def test_bounds_of_a_real_video_are_unknown_for_every_question():
     (item,) = Real().items()
     assert Real().bounds(item, (1, 5, 9)) == [{"ceiling": None, "blind": None, "labels": {}}] * 3
+
+
+def test_what_has_no_calibration_split_says_so():
+    with pytest.raises(BadInput, match=r"data=\S* names no calibration split, got only its test split"):
+        Real().calibration(4)

@@ -11,7 +11,7 @@ import pytest
 from intpv.data.flipbook import Flipbook
 from intpv.errors import BadInput
 from intpv.video.reader import VideoReader
-from intpv.video.sample import midpoints
+from intpv.video.sample import midpoint
 
 
 def test_regimes_take_turns_and_a_limit_takes_the_first(flipbook):
@@ -75,7 +75,7 @@ def test_the_home_folder_is_expanded(monkeypatch, tmp_path):
 def test_ids_texts_and_labels_do_not_depend_on_the_frames_shown(flipbook):
     before = flipbook.items()
     for frames in (8, 64):
-        flipbook.bounds(before[0], midpoints(256, frames))
+        flipbook.bounds(before[0], midpoint(256, frames))
     assert flipbook.items() == before
     ids = [question.id for item in before for question in item.questions]
     assert len(set(ids)) == 40
@@ -95,17 +95,17 @@ def test_labels_are_json_and_name_the_regime_and_the_duration(flipbook):
 def test_bounds_follow_the_frames_that_were_shown(flipbook):
     slow, fast, *_ = flipbook.items()
     for item in (slow, fast):
-        few, many = (flipbook.bounds(item, midpoints(256, frames)) for frames in (8, 64))
+        few, many = (flipbook.bounds(item, midpoint(256, frames)) for frames in (8, 64))
         for question, at_few, at_many in zip(item.questions, few, many, strict=True):
             assert at_few["blind"] == at_many["blind"] <= at_few["ceiling"] <= 1
             assert (at_few["labels"]["footprint"] or 0) <= (at_many["labels"]["footprint"] or 0)
             assert (at_few["labels"]["footprint"] is None) == (question.labels["duration"] is None)
-    assert all(bound["ceiling"] == 1 for bound in flipbook.bounds(slow, midpoints(256, 8)))
-    assert json.loads(json.dumps(flipbook.bounds(fast, midpoints(256, 8))))
+    assert all(bound["ceiling"] == 1 for bound in flipbook.bounds(slow, midpoint(256, 8)))
+    assert json.loads(json.dumps(flipbook.bounds(fast, midpoint(256, 8))))
 
 
 def test_a_frame_shown_twice_counts_twice_and_tells_nothing_more(flipbook):
-    item, once = flipbook.items()[1], midpoints(256, 16)
+    item, once = flipbook.items()[1], midpoint(256, 16)
     twice = [t for t in once for _ in (0, 1)]
     for one, two in zip(flipbook.bounds(item, once), flipbook.bounds(item, twice), strict=True):
         assert one["ceiling"] == two["ceiling"]
@@ -132,3 +132,20 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInput, match=r"data.root: .*file.* cannot be written"):
         Flipbook(str(tmp_path / "file"), limit=1).items()
+
+
+@pytest.mark.parametrize("seed", [0, 1, 7])
+def test_calibration_never_sees_a_clip_of_any_test_split(flipbook, seed):
+    """Streams differ in the first word of every seed, so scenes do whatever the other seeds are."""
+    apart = flipbook.calibration(12)
+    assert len(apart.clips) == 12
+    mine = replace(flipbook, seed=seed, videos=12, limit=24)
+    assert {clip.scene for clip in apart.clips.values()}.isdisjoint(clip.scene for clip in mine.clips.values())
+    assert apart.split not in (flipbook.split, mine.split)
+    assert apart.folder not in (flipbook.folder, mine.folder)
+    assert replace(apart, limit=2).split == apart.split  # nothing leads back
+
+
+def test_more_calibration_clips_begin_with_the_fewer(flipbook):
+    few, many = flipbook.calibration(3), flipbook.calibration(8)
+    assert list(many.clips.values())[:3] == list(few.clips.values())

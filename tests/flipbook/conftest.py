@@ -11,7 +11,7 @@ from intpv.flipbook.benchmark import Clip, draw
 from intpv.flipbook.question import Question, draw_questions
 from intpv.flipbook.render import RGB, SQUARE, render
 from intpv.flipbook.scene import REGIMES, SLOT, TORUS, Scene, draw_scene
-from intpv.video.sample import midpoints
+from intpv.video.sample import midpoint
 
 
 class Glimpse(NamedTuple):
@@ -117,4 +117,4 @@ def regime(request) -> str:
 @pytest.fixture(params=(8, 16, 32, 64), ids=lambda frames: f"{frames}frames")
 def times(request) -> list[int]:
     """Sampled steps, as a run with its default settings has them."""
-    return midpoints(256, request.param)
+    return midpoint(256, request.param)

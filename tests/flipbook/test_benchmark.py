@@ -8,7 +8,7 @@ import pytest
 from intpv.flipbook.benchmark import draw
 from intpv.flipbook.ceiling import posterior
 from intpv.flipbook.question import OPTIONS
-from intpv.video.sample import midpoints
+from intpv.video.sample import midpoint
 
 
 def test_each_answer_of_a_kind_is_as_frequent_as_any_other(regime, split):
@@ -42,7 +42,7 @@ def test_a_seed_is_a_split_and_a_shorter_split_is_its_beginning(split):
 @pytest.mark.slow
 def test_choosing_balanced_clips_leaves_the_ceiling_true():
     """Over many splits an exact observer is right as often as the published generator's ceiling says."""
-    times = midpoints(256, 16)
+    times = midpoint(256, 16)
     expected, hits = [], []
     for seed in range(100, 112):
         for clip in draw("fast", 60, seed):

@@ -10,7 +10,7 @@ from intpv.flipbook.ceiling import blind, ceiling, posterior
 from intpv.flipbook.flash_posterior import miss_probability
 from intpv.flipbook.question import cause, motion, when_changed
 from intpv.flipbook.scene import DIRECTIONS, REGIMES, SLOT, SWITCHES, TORUS, Mover, Pulse, Scene
-from intpv.video.sample import endpoints, midpoints
+from intpv.video.sample import linspace, midpoint
 
 CHANCE = {
     "first": 8,
@@ -32,7 +32,7 @@ def asked(draw_many):
     return [(scene, question) for scene, questions in drawn for question in questions]
 
 
-@pytest.mark.parametrize("frames", [(), (16,), (20, 90, 150), tuple(endpoints(256, 8)), tuple(midpoints(256, 32))])
+@pytest.mark.parametrize("frames", [(), (16,), (20, 90, 150), tuple(linspace(256, 8)), tuple(midpoint(256, 32))])
 def test_beliefs_are_probabilities_of_the_options_and_allow_what_happened(asked, frames):
     for scene, question in asked:
         beliefs = posterior(scene, question, frames)
@@ -63,7 +63,7 @@ def test_seeing_more_helps_on_average_and_never_falls_below_blind(draw_many):
 
 
 def test_frames_that_add_nothing_change_nothing(asked):
-    times = midpoints(256, 8)
+    times = midpoint(256, 8)
     for scene, question in asked:
         assert ceiling(scene, question, [*times, *reversed(times)]) == ceiling(scene, question, times)
 
@@ -101,7 +101,7 @@ def test_lights_tell_when_the_corners_changed_and_corners_tell_the_light():
     assert posterior(scene, culprit, [north, white])["north"] > posterior(scene, culprit, [north])["north"]
 
 
-@pytest.mark.parametrize("frames", [(), (100,), (30, 60), midpoints(256, 8), midpoints(256, 16)], ids=len)
+@pytest.mark.parametrize("frames", [(), (100,), (30, 60), midpoint(256, 8), midpoint(256, 16)], ids=len)
 def test_motion_agrees_with_moving_every_mover(regime, frames):
     """An enumeration of its own: all of the generator's movers, grouped by the places they show."""
     low, high = REGIMES[regime].low, REGIMES[regime].high

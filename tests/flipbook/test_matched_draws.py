@@ -12,7 +12,7 @@ import pytest
 from intpv.flipbook.ceiling import ceiling
 from intpv.flipbook.question import KINDS, when_changed
 from intpv.flipbook.scene import COLORS, DIRECTIONS, LIGHTS, SLOT, TORUS
-from intpv.video.sample import midpoints
+from intpv.video.sample import midpoint
 
 
 class Shown:
@@ -106,7 +106,7 @@ def test_pixels_show_what_is_grouped_by(regime, times, draw_many, glimpses):
 
 def test_scenes_that_look_alike_have_one_ceiling(draw_many):
     """Otherwise grouping would compare means of different things."""
-    times, tops = midpoints(256, 8), defaultdict(list)
+    times, tops = midpoint(256, 8), defaultdict(list)
     for scene, questions in draw_many("fast", 150, stream=21):
         shown = Shown(scene, times)
         for question in questions:
@@ -117,7 +117,7 @@ def test_scenes_that_look_alike_have_one_ceiling(draw_many):
 
 def test_majority_of_few_draws_stays_below_the_ceiling_and_near_it(draw_many):
     """A few thousand draws teach the frequent looks only; the ways to move and the pairs of flashes are too many."""
-    draws = Draws(midpoints(256, 8))
+    draws = Draws(midpoint(256, 8))
     draws.add(draw_many("fast", 5000, stream=22))
     for label, (expected, hit, number) in draws.compare().items():
         error = np.sqrt(expected * (1 - expected) / number)
@@ -129,7 +129,7 @@ def test_majority_of_few_draws_stays_below_the_ceiling_and_near_it(draw_many):
 @pytest.mark.parametrize(("regime", "thousands"), [("slow", 10), ("fast", 120)])
 def test_enumeration_and_matched_draws_agree_to_half_a_point(regime, thousands, draw_many):
     """Slow events are never missed; for fast ones three standard errors of 120000 draws are 0.43 points at most."""
-    densities = [Draws(midpoints(256, frames)) for frames in (8, 16, 32, 64)]
+    densities = [Draws(midpoint(256, frames)) for frames in (8, 16, 32, 64)]
     for batch in range(thousands):
         drawn = draw_many(regime, 1000, stream=1000 + batch)
         for draws in densities:

@@ -8,7 +8,7 @@ import pytest
 from intpv.flipbook.ceiling import ceiling, posterior
 from intpv.flipbook.question import Question
 from intpv.flipbook.scene import REGIMES, Scene
-from intpv.video.sample import midpoints
+from intpv.video.sample import midpoint
 
 HONEST = ("count", "direction", "speed", "order", "when", "cause")  # kinds that one frame must not answer
 
@@ -28,7 +28,7 @@ def best(scene: Scene, question: Question, times) -> str:
 @pytest.mark.parametrize("frames", [8, 64])
 def test_one_frame_or_none_shows_no_skill_on_the_test_split(asked, frames):
     """The best answers to nothing, the first and the last of the frames sampled, against what all of them can tell."""
-    times = midpoints(256, frames)
+    times = midpoint(256, frames)
     sums = defaultdict(lambda: np.zeros(5))
     for scene, question in asked:
         if question.kind in HONEST:
@@ -69,7 +69,7 @@ def _half_of_them(rng, times, glimpses):
 @pytest.mark.parametrize("view", [_in_order, _shuffled, _reversed, _half_of_them])
 def test_no_reader_of_sampled_pictures_beats_the_ceiling(split, glimpses, read_off, view):
     """Pictures and a plain reading, no posterior; 60 questions or more for each regime and kind."""
-    rng, times = np.random.default_rng(0), midpoints(256, 16)
+    rng, times = np.random.default_rng(0), midpoint(256, 16)
     right, tops = defaultdict(list), defaultdict(list)
     for regime in REGIMES:
         for clip in split(regime):
@@ -85,7 +85,7 @@ def test_no_reader_of_sampled_pictures_beats_the_ceiling(split, glimpses, read_o
 
 def test_a_perfect_observer_of_half_the_frames_stays_below_the_ceiling_of_all(draw_many):
     """And one of all frames reaches it: the posterior's own answers, on fresh draws."""
-    rng, times = np.random.default_rng(1), midpoints(256, 16)
+    rng, times = np.random.default_rng(1), midpoint(256, 16)
     hits, half_hits, tops = [], [], []
     for scene, questions in draw_many("fast", 100, stream=31):
         half = rng.choice(times, len(times) // 2, replace=False).tolist()

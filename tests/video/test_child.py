@@ -29,7 +29,7 @@ def test_any_exception_in_the_child_becomes_a_reason(monkeypatch, error, reason)
         raise error
 
     monkeypatch.setattr(child, "decode_file", failing)
-    message, images = child.answer("a.mp4", 8, "midpoints", 1)
+    message, images = child.answer("a.mp4", 8, "midpoint", 1)
     line = str(VideoError("a.mp4", json.loads(json.dumps(message))["refused"]))
     assert len(line) < 300
     assert len(line.splitlines()) == 1

@@ -4,18 +4,26 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from intpv.errors import BadInput
+from intpv.video.order import ORDERS
 from intpv.video.reader import VideoReader
+from tests.video.streams import number_in
 
 OPTIONS = sorted((Path(__file__).parents[2] / "conf" / "video").glob("*.yaml"))
 
 
+def made(path):
+    """As a run makes it, beside the keys that it refers to."""
+    return instantiate(OmegaConf.create({"seed": 0, "video": OmegaConf.load(path)}).video)
+
+
 @pytest.mark.parametrize("path", OPTIONS, ids=lambda path: path.stem)
 def test_the_option_reads_a_clip(path, short_clip):
-    reader = instantiate(OmegaConf.load(path))
+    reader = made(path)
     video = reader.read(short_clip, 8)
     assert video.frames.shape == (8, 3, 48, 64)
     assert (video.decoder, video.version) == (reader.decoder, reader.version)
@@ -23,7 +31,30 @@ def test_the_option_reads_a_clip(path, short_clip):
 
 
 def test_the_default_is_the_class_without_arguments():
-    assert instantiate(OmegaConf.load(OPTIONS[0].with_name("default.yaml"))) == VideoReader()
+    assert made(OPTIONS[0].with_name("default.yaml")) == VideoReader()
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_frames_are_read_in_the_order_of_time_whatever_order_they_are_shown_in(short_clip, order):
+    video = VideoReader(order=order).read(short_clip, 8)
+    assert torch.equal(video.frames, VideoReader().read(short_clip, 8).frames)
+    assert video.timestamps.tolist() == sorted(video.timestamps.tolist())
+
+
+@pytest.mark.parametrize("decoder", ["pyav", "decord"])
+def test_a_fixed_rate_follows_the_clock_of_the_file(encode_clip, tmp_path, decoder):
+    if decoder == "decord":
+        pytest.importorskip("decord", reason="decord has no wheel for this platform")
+    unequal = encode_clip(tmp_path / "unequal.mp4", num_frames=32, gap=3)  # frames last 0.04 and 0.12 s in turn
+    video = VideoReader(decoder=decoder, sampling="fps", fps=6.25).read(unequal, 16)  # a step of 0.16 s
+    assert [number_in(frame.permute(1, 2, 0).numpy()) for frame in video.frames] == list(range(0, 32, 2))
+
+
+def test_settings_that_cannot_be_are_refused_before_any_file_is_read():
+    with pytest.raises(BadInput, match=r"one of ordered, shuffled, reversed, got random"):
+        VideoReader(order="random")
+    with pytest.raises(BadInput, match=r"needs video.fps"):
+        VideoReader(sampling="fps")
 
 
 def test_repeated_frames_are_shown_at_their_own_time(short_clip):

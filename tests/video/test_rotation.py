@@ -1,14 +1,11 @@
 """Rotation: frames come out as displayed, judged by the matrix in the mp4 header itself (ISO/IEC 14496-12)."""
 
-import struct
-
 import numpy as np
 import pytest
 
 from intpv.video.decode import decode
 from intpv.video.sample import Sampler
-
-MATRICES = {0: (1, 0, 0, 1), 90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}  # (a, b, c, d)
+from tests.video.numbered import MATRICES, with_matrix
 
 
 def displayed(frame, a, b, c, d):
@@ -24,11 +21,7 @@ def displayed(frame, a, b, c, d):
 @pytest.mark.parametrize("degrees", MATRICES)
 def test_the_matrix_in_the_header_is_applied(short_clip, judge, degrees):
     a, b, c, d = MATRICES[degrees]
-    content = bytearray(short_clip.read_bytes())
-    matrix = content.index(b"tkhd") + 44  # after the box type, version, times, track, duration, layer and volume
-    assert struct.unpack_from(">i", content, matrix) == (1 << 16,)
-    struct.pack_into(">5i", content, matrix, a << 16, b << 16, 0, c << 16, d << 16)
-    short_clip.write_bytes(content)
+    with_matrix(short_clip, degrees)
 
     video = decode(str(short_clip), 4, Sampler())
     stored, _ = judge(short_clip)
