@@ -21,7 +21,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPast
 
 from intpv.attention.interface import attending_to, use
 from intpv.errors import BadInput
-from intpv.kv_quant.cache import layers_of
+from intpv.kv_quant.cache import handed, layers_of
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
 from intpv.layout import Layout, Span
 from intpv.options import option
@@ -92,6 +92,7 @@ class Extended:
     def __post_init__(self):
         self._decoder = self.model.get_decoder()
         self._plain = self._decoder.forward
+        (self._cache_name,) = handed(self._decoder, DynamicCache())
         self._ids: Tensor | None = None
 
     def remember(self, module, args: tuple, kwargs: dict) -> None:
@@ -99,16 +100,17 @@ class Extended:
         self._ids = kwargs.get("input_ids", args[0] if args else None)
 
     def forward(
-        self, input_ids=None, attention_mask=None, position_ids=None, past_key_values=None, inputs_embeds=None, **more
+        self, input_ids=None, attention_mask=None, position_ids=None, inputs_embeds=None, **more
     ) -> BaseModelOutputWithPast:
         """In place of the decoder's own."""
+        given = more.pop(self._cache_name, None)
         x = self._decoder.get_input_embeddings()(input_ids) if inputs_embeds is None else inputs_embeds
         _check(x, attention_mask, more)
         more.pop("use_cache", None)
-        if past_key_values is not None and isinstance(next(iter(past_key_values.layers), None), BesidePrefix):
-            return self._read(x, position_ids, past_key_values, more)
+        if given is not None and isinstance(next(iter(given.layers), None), BesidePrefix):
+            return self._read(x, position_ids, given, more)
         layout = self._layout(x.shape[1])
-        cache = DynamicCache() if past_key_values is None else past_key_values
+        cache = DynamicCache() if given is None else given
         if cache.get_seq_length():
             raise BadInput(f"an extended model starts from an empty cache, got one of {cache.get_seq_length()} tokens")
         before = self._watch(x[:, : layout.length], position_ids, layout, more)
@@ -117,7 +119,7 @@ class Extended:
         rest = position_ids if position_ids is None else position_ids[..., layout.length :]
         after = self._read(x[:, layout.length :], rest, cache, late)
         hidden = torch.cat([before, after.last_hidden_state], 1)
-        return BaseModelOutputWithPast(last_hidden_state=hidden, past_key_values=cache)
+        return BaseModelOutputWithPast(last_hidden_state=hidden, **{self._cache_name: cache})
 
     def _watch(self, x: Float[Tensor, "1 S D"], given: Tensor | None, layout: Layout, more: dict) -> Tensor:
         """Prefill and pack what stands before the question."""
@@ -139,7 +141,7 @@ class Extended:
                 inputs_embeds=x,
                 attention_mask=torch.ones(1, layout.length, dtype=torch.long, device=x.device),
                 position_ids=self._positions(layout, factor, 0, layout.length, given),
-                past_key_values=cache,
+                **{self._cache_name: cache},
                 **more,
             )
         angles = self.strategy.angles(layout, geometry, factor)
@@ -160,7 +162,7 @@ class Extended:
                 inputs_embeds=x,
                 attention_mask=mask[None, None],
                 position_ids=self._positions(context.layout, context.factor, start, start + rows, given),
-                past_key_values=cache,
+                **{self._cache_name: cache},
                 **more,
             )
 

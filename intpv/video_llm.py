@@ -15,13 +15,18 @@ from transformers import DynamicCache
 
 from intpv.asking import Answer, Asking
 from intpv.attention.interface import attending_to, use
+from intpv.encoder.pieces import Piece, embeddings_of, layout_of, words
 from intpv.errors import BadInput
-from intpv.kv_quant.cache import layers_of
+from intpv.kv_quant.cache import handed, layers_of
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
-from intpv.layout import Layout, Span
+from intpv.kv_quant.origin import Origin
+from intpv.laps import lap
+from intpv.layout import Layout
 from intpv.model.model import Model
+from intpv.origin import origin_of
 from intpv.rearranger.rearranger import Rearranger
 from intpv.rope_strategy.apply import applied, geometry_of
+from intpv.rope_strategy.counts import position_ids
 from intpv.rope_strategy.geometry import RopeGeometry
 from intpv.rope_strategy.strategy import RopeStrategy
 from intpv.watched import Prefill, VideoContext
@@ -46,41 +51,51 @@ class VideoLLM:
         return self.pack(self.prefill(self.look(pixels, video_id), timestamps, video_id))
 
     def order(self, num_frames: int, video_id: str = "") -> Int[Tensor, "m N"]:
-        """The index table of a video's frames."""
-        return self.rearranger.order(num_frames, self.model.encoder.group_length, video_id)
+        """The index table of a video's frames, or of its slots where the tower makes one of several frames."""
+        together = self.model.encoder.frames_per_slot
+        if num_frames % together:
+            raise BadInput(f"frames must be a multiple of {together}, which become one slot, got {num_frames}")
+        return self.rearranger.order(num_frames // together, self.model.encoder.group_length, video_id)
 
     @torch.inference_mode()
-    def look(self, pixels: UInt8[Tensor, "F C S S"], video_id: str = "") -> Float[Tensor, "m N P E"]:
+    def look(self, pixels: UInt8[Tensor, "F C h w"], video_id: str = "") -> Float[Tensor, "m N *P E"]:
         """Fitted frames through the tower, in groups: all that does not depend on projector, RoPE and quantisation."""
         normalised = self.model.preprocess.normalise(pixels.to(self.device))
-        return self.model.encoder.features(self.rearranger.split(normalised, self.order(len(pixels), video_id)))
+        order, together = self.order(len(pixels), video_id), self.model.encoder.frames_per_slot
+        with lap("split", self.device):
+            slots = normalised if together == 1 else normalised.unflatten(0, (-1, together))
+            groups = self.rearranger.split(slots, order)
+        return self.model.encoder.features(groups)
 
     @torch.inference_mode()
-    def tokens(self, features: Float[Tensor, "m N P E"], video_id: str = "") -> Float[Tensor, "F P D"]:
+    def tokens(self, features: Float[Tensor, "m N *P E"], video_id: str = "") -> Float[Tensor, "F *P D"]:
         """The tower's output through the projector, back in the order of time."""
         groups = self.model.encoder.project(features.to(self.device))
-        return self.rearranger.merge(groups, self.order(groups.shape[0] * groups.shape[1], video_id))
+        with lap("merge", self.device):
+            frames = groups.shape[0] * groups.shape[1] * self.model.encoder.frames_per_slot
+            return self.rearranger.merge(groups, self.order(frames, video_id))
 
     @torch.inference_mode()
     def prefill(
-        self, features: Float[Tensor, "m N P E"], timestamps: Float[Tensor, " F"], video_id: str = ""
+        self, features: Float[Tensor, "m N *P E"], timestamps: Float[Tensor, " F"], video_id: str = ""
     ) -> Prefill:
         """The prefix in full precision, under the rotation of `rope_strategy`."""
-        tokens = self.tokens(features, video_id)
-        before, after = self._prefix_ids()
-        layout = _layout(len(before), timestamps.tolist(), tokens.shape[1], len(after))
-        embed = self.model.llm.get_input_embeddings()
-        embeddings = torch.cat([embed(before), tokens.flatten(0, 1), embed(after)])
+        encoder, tokens = self.model.encoder, self.tokens(features, video_id)
+        pieces = self._pieces(timestamps.tolist(), tuple(tokens.shape[1:-1]))
+        layout = layout_of(pieces)
+        visual, beside = encoder.inputs(tokens, layout)
+        embeddings = embeddings_of(pieces, visual, self.model.llm.get_input_embeddings())
         factor = self.rope_strategy.resolve(layout, self.model.trained_visual_length, self.model.window_length)
-        geometry = self._geometry()
+        geometry = self._geometry(layout)
         # both mask and cache are given: without them transformers takes any position step but 1 for a packed border
         cache = DynamicCache()
         with applied(self.model.rotary, self.rope_strategy, geometry, factor):
             self.model.decoder(
                 inputs_embeds=embeddings[None],
                 attention_mask=torch.ones(1, layout.length, dtype=torch.long, device=self.device),
-                position_ids=self.rope_strategy.positions(layout, factor).to(self.device),
-                past_key_values=cache,
+                position_ids=position_ids(self.rope_strategy.positions(layout, factor)).to(self.device),
+                **handed(self.model.decoder, cache),
+                **beside,
             )
         return Prefill(layers_of(cache), layout, geometry, factor)
 
@@ -89,7 +104,12 @@ class VideoLLM:
         """Keep or quantise the prefix; `prefill` stays as it is, so that other policies can pack it too."""
         layout, geometry, factor = prefill.layout, prefill.geometry, prefill.factor
         angles = self.rope_strategy.angles(layout, geometry, factor)
-        return VideoContext(self.kv_quant.pack(prefill.layers, layout, angles), layout, geometry, factor)
+        packed = self.kv_quant.pack(prefill.layers, layout, angles, lambda: self.origin(prefill))
+        return VideoContext(packed, layout, geometry, factor)
+
+    def origin(self, prefill: Prefill) -> Origin:
+        """What calibrated ranges must share with this prefix; the first call hashes the model's weights."""
+        return origin_of(self.model, self.rearranger, self.rope_strategy, prefill)
 
     @torch.inference_mode()
     def ask(
@@ -99,37 +119,40 @@ class VideoLLM:
         if not questions:
             return []
         rows = [self._question_ids(question) for question in questions]
-        room = max(len(row) for row in rows) + self.max_new_tokens
-        positions = self.rope_strategy.positions(context.layout.ask(room), context.factor)[0, context.layout.length :]
+        options = options or [()] * len(rows)
+        longest = max((len(self._ids(option)) for of in options for option in of), default=0)
+        room = max(len(row) for row in rows) + max(self.max_new_tokens, longest)
+        positions = self.rope_strategy.positions(context.layout.ask(room), context.factor)[:, context.layout.length :]
         with (
             applied(self.model.rotary, self.rope_strategy, context.geometry, context.factor),
             use(self.model.decoder),
             attending_to(context.packed),
         ):
             asking = Asking(self.model.llm, self.model.tokenizer, positions.to(self.device))
-            return asking.answer(rows, options or [()] * len(rows), self.max_new_tokens)
+            return asking.answer(rows, options, self.max_new_tokens)
 
     def prefix_layout(self, num_frames: int) -> Layout:
         """The layout of a watched video of F frames, its timestamps left at 0: for sizes told without watching."""
-        before, after = self._prefix_ids()
-        return _layout(len(before), [0.0] * num_frames, self.model.encoder.tokens_per_frame, len(after))
+        return layout_of(self._pieces([0.0] * num_frames, self.model.encoder.grid))
 
     @property
     def device(self) -> torch.device:
         return self.model.llm.device
 
-    def _geometry(self) -> RopeGeometry:
+    def _geometry(self, layout: Layout) -> RopeGeometry:
         trained = self.rope_strategy.trained_length(self.model.trained_visual_length, self.model.window_length)
-        return geometry_of(self.model.llm.config.get_text_config(), trained)
+        text = self.model.llm.config.get_text_config()
+        return geometry_of(text, trained, self.model.rotary, layout.growing_axes)
 
-    def _prefix_ids(self) -> tuple[Int[Tensor, " before"], Int[Tensor, " after"]]:
-        tokenizer, prompt = self.model.tokenizer, self.model.prompt
-        before = tokenizer(prompt.before_video).input_ids  # with the tokenizer's own BOS
-        after = tokenizer(prompt.after_video, add_special_tokens=False).input_ids
-        return tuple(torch.tensor(ids, dtype=torch.long, device=self.device) for ids in (before, after))
+    def _pieces(self, seconds: list[float], grid: tuple[int, ...]) -> list[Piece]:
+        prompt = self.model.prompt
+        return self.model.encoder.pieces(self.model.tokenizer, prompt.before_video, prompt.after_video, seconds, grid)
+
+    def _ids(self, option: str) -> list[int]:
+        return self.model.tokenizer(option, add_special_tokens=False).input_ids
 
     def _question_ids(self, question: str) -> Int[Tensor, " R"]:
-        ids = self.model.tokenizer(self.model.prompt.question(question), add_special_tokens=False).input_ids
+        ids = words(self.model.tokenizer, self.model.prompt.question(question), self.model.encoder.behind).ids
         room = self.model.window_length - self.max_new_tokens
         if len(ids) > room:
             raise BadInput(
@@ -137,9 +160,3 @@ class VideoLLM:
                 f"for the answer), got {len(ids)}: {question[:40]}..."
             )
         return torch.tensor(ids, dtype=torch.long, device=self.device)
-
-
-def _layout(before: int, timestamps: Sequence[float], tokens_per_frame: int, after: int) -> Layout:
-    """Text, a span per frame, and text where there is some; lengths in tokens."""
-    frames = (Span(tokens_per_frame, time) for time in timestamps)
-    return Layout((Span(before), *frames, *([Span(after)] * bool(after))))

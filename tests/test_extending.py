@@ -19,6 +19,7 @@ from transformers import (
 import intpv
 from intpv.errors import BadInput
 from intpv.extending import layout_of
+from intpv.kv_quant.cache import handed
 from intpv.options import option
 from intpv.rope_strategy.apply import applied, geometry_of
 
@@ -135,12 +136,12 @@ def test_a_quantised_prefix_is_in_the_first_token_already(loaded):
         model(**given)
         hook.remove()
         embeddings = seen["inputs_embeds"]
-        decoder(inputs_embeds=embeddings[:, :length], past_key_values=cache, use_cache=True)
+        decoder(inputs_embeds=embeddings[:, :length], **handed(decoder, cache), use_cache=True)
         for layer, packed in zip(cache.layers, extended.context.packed.layers, strict=True):
             keys, values = (torch.cat(parts, 1)[None] for parts in zip(*packed.blocks(), strict=True))
             assert not torch.equal(keys, layer.keys)
             layer.keys, layer.values = keys, values
-        hidden = decoder(inputs_embeds=embeddings[:, length:], past_key_values=cache, use_cache=True)
+        hidden = decoder(inputs_embeds=embeddings[:, length:], **handed(decoder, cache), use_cache=True)
         expected = model.get_output_embeddings()(hidden.last_hidden_state[:, -1])
     assert same(ours, [expected])
     assert not same(own_answer(model, given, 1)[1], ours)

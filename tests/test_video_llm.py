@@ -167,3 +167,12 @@ def test_asking_allocates_nothing_of_prefix_size(model):
     with LargestAllocation() as watcher:
         llm.ask(context, ["Did?"])
     assert 0 < watcher.largest < keys
+
+
+def test_an_option_longer_than_an_answer_is_scored(model):
+    """Positions reach as far as what is fed: an option may have more tokens than are ever generated."""
+    frames, times = clip(8)
+    long = " ".join(["red"] * 9)
+    short, roomy = build(model, max_new_tokens=2), build(model, max_new_tokens=20)
+    scores = [llm.ask(llm.watch(frames, times), QUESTIONS[:1], [("yes", long)])[0].loglik for llm in (short, roomy)]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-5)

@@ -1,13 +1,19 @@
 """VideoEncoder: what every encoder offers. A tower reads groups of frames, a projector takes them to LLM width."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import asdict
+from math import prod
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
+from transformers import PreTrainedTokenizerBase
 
+from intpv.encoder.pieces import Piece, first_words, words
 from intpv.encoder.tower_config import TowerConfig
 from intpv.errors import BadInput
+from intpv.layout import Layout, Span
 
 
 class VideoEncoder(nn.Module, ABC):
@@ -18,6 +24,8 @@ class VideoEncoder(nn.Module, ABC):
     """
 
     mixes_time: bool  # False: frames do not see each other, so every rearranger is a no-op
+    frames_per_slot: int = 1  # t, frames that become one slot of tokens; N and F / t are counted in slots
+    behind: str = ""  # a special token that text inside a prompt is cut behind
     tower: nn.Module
 
     def __init__(self, config: TowerConfig, llm_width: int, select_layer: int):
@@ -71,6 +79,33 @@ class VideoEncoder(nn.Module, ABC):
     def project(self, features: Float[Tensor, "m N P E"]) -> Float[Tensor, "m N P D"]:
         """The tower's output, fresh or from a cache of any float type, to LLM width."""
         return self.projector(features.to(self.projector[0].weight.dtype))
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """The shape of a slot's tokens: (P,), or (rows, columns) where the decoder is told of both; of a usual video
+        where that depends on it."""
+        return (self.tokens_per_frame,)
+
+    @property
+    def trained_visual_length(self) -> int:
+        """Visual tokens of a training clip."""
+        return self.group_length * self.tokens_per_frame
+
+    def pieces(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        before: str,
+        after: str,
+        seconds: Sequence[float],
+        grid: tuple[int, ...],
+    ) -> list[Piece]:
+        """The prefix: text before, a span per slot, text after. `seconds` of each frame, `grid` of a slot's tokens."""
+        frames = [Span(prod(grid), time) for time in seconds]
+        return [first_words(tokenizer, before), *frames, words(tokenizer, after, self.behind)]
+
+    def inputs(self, tokens: Float[Tensor, "F *P W"], layout: Layout) -> tuple[Float[Tensor, "V D"], dict[str, Any]]:
+        """What of the projected tokens are embeddings, and what the decoder is given beside them."""
+        return tokens.flatten(0, -2), {}
 
     @abstractmethod
     def look(self, groups: Float[Tensor, "m N C H W"]) -> Float[Tensor, "m N P E"]:

@@ -17,13 +17,16 @@ from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedModel
 
 from intpv.encoder.video_encoder import VideoEncoder
 from intpv.errors import BadInput
+from intpv.model.lora import mergeable
 from intpv.model.model import Model
 from intpv.model.prompt import Prompt
+from intpv.video.pixels import Pixels
 from intpv.video.preprocess import Preprocess
 
 EMBEDDED = Path(__file__).parents[1] / "weights" / "mini"
 
 
+@mergeable
 def load(encoder: VideoEncoder, path: str | None = None, dtype: str = "float32", name: str = "") -> Model:
     """The folder's model with its weights in `encoder`; `path` None is the embedded mini model.
 
@@ -75,7 +78,7 @@ def save(folder: Path, model: Model, training: dict) -> None:
     _write(folder / "intpv.json", notes)
 
 
-def fingerprint(prompt: Prompt, preprocess: Preprocess, tokenizer) -> str:
+def fingerprint(prompt: Prompt, preprocess: Pixels, tokenizer) -> str:
     """sha256 over everything but the weights that changes what the model reads."""
     parts = [asdict(prompt), asdict(preprocess), sorted(tokenizer.get_vocab().items())]
     # a vocabulary says nothing of lower-casing and splitting: how a line is cut does

@@ -7,7 +7,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from intpv.encoder.video_encoder import VideoEncoder
 from intpv.model.prompt import Prompt
-from intpv.video.preprocess import Preprocess
+from intpv.video.pixels import Pixels
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Model:
     encoder: VideoEncoder
     tokenizer: PreTrainedTokenizerBase
     prompt: Prompt
-    preprocess: Preprocess
+    preprocess: Pixels
     about: str = ""  # what it can be asked, in a sentence for its users
 
     @property
@@ -35,9 +35,9 @@ class Model:
     @property
     def trained_visual_length(self) -> int:
         """N * P, visual tokens of a training clip."""
-        return self.encoder.group_length * self.encoder.tokens_per_frame
+        return self.encoder.trained_visual_length
 
     @property
     def window_length(self) -> int:
         """W, text positions the LLM was trained on."""
-        return self.llm.config.max_position_embeddings
+        return self.llm.config.get_text_config().max_position_embeddings

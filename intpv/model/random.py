@@ -5,6 +5,7 @@ from transformers import AutoConfig, AutoTokenizer, LlamaForCausalLM
 
 from intpv.encoder.video_encoder import VideoEncoder
 from intpv.model.checkpoint import EMBEDDED
+from intpv.model.drawing import refuse_weightless
 from intpv.model.model import Model
 from intpv.model.prompt import MINI
 from intpv.video.preprocess import Preprocess
@@ -12,6 +13,7 @@ from intpv.video.preprocess import Preprocess
 
 def load(encoder: VideoEncoder, seed: int = 0, name: str = "random") -> Model:
     """Decoder, words and prompt of the mini model; the same weights for the same seed, whatever was drawn before."""
+    refuse_weightless(encoder, "encoder")
     random.manual_seed(seed)
     llm = LlamaForCausalLM(AutoConfig.from_pretrained(EMBEDDED, local_files_only=True))
     for module in encoder.modules():  # drawn before the seed was set

@@ -35,7 +35,7 @@ class Rearranger(ABC):
             raise BadInput(f"the order is for {order.numel()} frames, got {len(frames)}")
         return frames[order]
 
-    def merge(self, tokens: Float[Tensor, "m N P D"], order: Int[Tensor, "m N"]) -> Float[Tensor, "F P D"]:
+    def merge(self, tokens: Float[Tensor, "m N *P D"], order: Int[Tensor, "m N"]) -> Float[Tensor, "F *P D"]:
         """Encoded groups back to order of time; with `restore` False they stay as they were encoded."""
         encoded = tokens.flatten(0, 1)
         return encoded[order.flatten().argsort()] if self.restore else encoded

@@ -12,17 +12,41 @@ from intpv.rope_strategy.geometry import RopeGeometry, baseline_inv_freq
 from intpv.rope_strategy.strategy import RopeStrategy
 
 
-def geometry_of(config: Any, trained_length: int) -> RopeGeometry:
-    """The geometry stated by a transformers text config; trained_length (tokens) is the strategy's choice."""
+def geometry_of(
+    config: Any, trained_length: int, rotary: nn.Module | None = None, growing: tuple[str, ...] = ()
+) -> RopeGeometry:
+    """The geometry stated by a transformers text config; trained_length (tokens) is the strategy's choice.
+
+    With M-RoPE the rotary module says which channel is whose, and `growing` which axes more frames make longer.
+    """
     rope = getattr(config, "rope_parameters", None) or {}
     if "rope_theta" not in rope:
         raise BadInput(f"rope_parameters must hold rope_theta, got {sorted(rope)} in {type(config).__name__}")
+    sections = tuple(rope.get("mrope_section") or ())
+    several = bool(sections) and rotary is not None
     return RopeGeometry(
         head_dim=getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads,
         base=float(rope["rope_theta"]),
         trained_length=trained_length,
-        axes=tuple(rope.get("mrope_section") or ()),
+        axes=sections,
+        axis_of=axis_of(rotary) if several else (),
+        growing=growing if several else (),
+        interpolation=float(rope["factor"]) if rope.get("rope_type") == "linear" else 1.0,
     )
+
+
+def axis_of(rotary: nn.Module) -> tuple[int, ...]:
+    """The axis that each of M-RoPE's d/2 channels listens to, asked of the module: sections lie one after another in
+    Qwen2.5-VL, interleaved in Qwen3-VL, and no config says so. BadInput for a channel that listens to none or several.
+    """
+    ids = torch.eye(3, device=rotary.inv_freq.device)[
+        :, None
+    ]  # (axis, batch 1, token): token i is at 1 on axis i alone
+    turned = rotary(torch.zeros(1, device=ids.device), ids)[1][0]  # sines, (token, channels); those at 0 are exactly 0
+    listens = turned[:, : turned.shape[1] // 2] != 0
+    if not (listens.sum(0) == 1).all():
+        raise BadInput(f"each channel of M-RoPE must belong to one axis, {type(rotary).__name__} has one of several")
+    return tuple(listens.int().argmax(0).tolist())
 
 
 @contextmanager
@@ -39,7 +63,7 @@ def applied(rotary: nn.Module, strategy: RopeStrategy, geometry: RopeGeometry, f
         yield
         return
     try:
-        rotary.inv_freq = strategy.inv_freq(geometry, factor).to(table.device)
+        rotary.inv_freq = strategy.table(geometry, factor).to(table.device)
         rotary.attention_scaling = strategy.attention_scale(factor)
         yield
     finally:

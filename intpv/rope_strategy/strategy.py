@@ -1,6 +1,7 @@
 """RopeStrategy: the factor s, and the angle of every token; a strategy overrides the one thing that it changes."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from intpv.errors import BadInput
-from intpv.layout import Layout
+from intpv.layout import AXES, Layout
+from intpv.rope_strategy.counts import counts
 from intpv.rope_strategy.geometry import RopeGeometry, baseline_inv_freq
 
 WINDOWS = ("visual", "llm")
@@ -27,6 +29,9 @@ class RopeStrategy:
     factor: float | int | str = "auto"  # s, a number >= 1, or auto
     window: str = "visual"  # what auto divides by: visual tokens seen in training, or llm: the LLM's context window
     reserve_text: int = 32  # tokens kept for question and answer when window is llm: watch precedes the questions
+    # of M-RoPE, which to scale: temporal, height, width; auto is those that more frames make longer. Scaling one that
+    # stays inside its trained range would only blur it. With one axis there is nothing to choose
+    axes: str | Sequence[str] = "auto"
 
     def __post_init__(self) -> None:
         if isinstance(self.factor, int):  # YAML's 4 is an int
@@ -36,6 +41,10 @@ class RopeStrategy:
             raise BadInput(f"rope_strategy.factor must be at least 1 or auto, got {self.factor}")
         if self.window not in WINDOWS:
             raise BadInput(f"rope_strategy.window must be one of {', '.join(WINDOWS)}, got {self.window}")
+        named = (self.axes,) if isinstance(self.axes, str) else tuple(self.axes)
+        if self.axes != "auto" and (not named or set(named) - set(AXES)):
+            raise BadInput(f"rope_strategy.axes must be auto or some of {', '.join(AXES)}, got {self.axes}")
+        object.__setattr__(self, "axes", self.axes if self.axes == "auto" else named)  # YAML's list has no hash
         if self.reserve_text < 0:
             raise BadInput(f"rope_strategy.reserve_text must be at least 0 tokens, got {self.reserve_text}")
 
@@ -67,12 +76,29 @@ class RopeStrategy:
         """What multiplies cos and sin (so attention logits by its square); un-rotating divides by that square."""
         return 1.0
 
-    def positions(self, layout: Layout, factor: float) -> Float[Tensor, "1 {layout.length}"]:
-        """The (A, S) positions of a prefix, or of a prefix and its question, in tokens; A = 1 axis here."""
-        return torch.arange(layout.length, dtype=torch.float32)[None]
+    def scales(self, growing: Sequence[str]) -> tuple[bool, ...]:
+        """Of each axis of M-RoPE, whether it is scaled."""
+        chosen = growing if self.axes == "auto" else self.axes
+        return tuple(axis in chosen for axis in AXES)
+
+    def table(self, geometry: RopeGeometry, factor: float) -> Float[Tensor, "{geometry.head_dim//2}"]:
+        """What turns: inv_freq, and with M-RoPE the table of training in the channels of axes that are not scaled."""
+        scaled = self.inv_freq(geometry, factor)
+        if not geometry.axis_of:
+            return scaled
+        chosen = torch.tensor(self.scales(geometry.growing))[list(geometry.axis_of)]
+        return torch.where(chosen, scaled, baseline_inv_freq(geometry))
+
+    def positions(self, layout: Layout, factor: float) -> Float[Tensor, "A {layout.length}"]:
+        """The (A, S) positions of a prefix, or of a prefix and its question, in tokens; A = 3 axes with M-RoPE."""
+        text, visual = counts(layout)
+        return (text + visual).float()
 
     def angles(
         self, layout: Layout, geometry: RopeGeometry, factor: float
     ) -> Float[Tensor, "{layout.length} {geometry.head_dim//2}"]:
-        """The (S, d/2) angles in rad: positions x inv_freq, for prefill, question, un-rotation and kernels alike."""
-        return self.positions(layout, factor)[0, :, None] * self.inv_freq(geometry, factor)
+        """The (S, d/2) angles in rad: positions x table, for prefill, question, un-rotation and kernels alike."""
+        positions, table = self.positions(layout, factor), self.table(geometry, factor)
+        if len(positions) == 1:
+            return positions[0, :, None] * table
+        return positions[list(geometry.axis_of)].T * table

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from intpv.layout import Layout
+from intpv.rope_strategy.counts import counts
 from intpv.rope_strategy.strategy import RopeStrategy
 
 
@@ -18,15 +19,14 @@ class VisualOnlyScaling(RopeStrategy):
     arXiv 2412.09616, which trains for them. The table inv_freq is unchanged.
     """
 
-    def positions(self, layout: Layout, factor: float) -> Float[Tensor, "1 {layout.length}"]:
-        """The (1, S) positions: text tokens before + visual tokens before / s.
+    def positions(self, layout: Layout, factor: float) -> Float[Tensor, "A {layout.length}"]:
+        """The (A, S) positions: text tokens before + visual positions before / s, on the axes that are scaled.
 
         A token is followed at its own step, 1 after text and 1/s after a frame, so no position depends on what
         comes next. Counted instead of summed up: no rounding error grows along the sequence.
         """
-        is_visual = torch.tensor([span.is_frame for span in layout.spans], dtype=torch.bool)
-        lengths = torch.tensor([span.length for span in layout.spans], dtype=torch.long)
-        visual = is_visual.repeat_interleave(lengths).long()
-        visual_before = visual.cumsum(0) - visual
-        text_before = torch.arange(layout.length) - visual_before
-        return (text_before + visual_before.double() / factor).float()[None]
+        text, visual = counts(layout)
+        if len(visual) == 1:
+            return (text + visual.double() / factor).float()
+        steps = torch.tensor([factor if scaled else 1.0 for scaled in self.scales(layout.growing_axes)]).double()
+        return (text + visual.double() / steps[:, None]).float()

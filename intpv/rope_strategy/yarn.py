@@ -60,5 +60,5 @@ class YarnScaling(RopeStrategy):
 
 def _channel(geometry: RopeGeometry, turns: float) -> float:
     """The (fractional) index i of the channel that makes `turns` turns inside the trained length."""
-    angle_per_token = 2 * math.pi * turns / geometry.trained_length
+    angle_per_token = 2 * math.pi * turns * geometry.interpolation / geometry.trained_length
     return -geometry.head_dim * math.log(angle_per_token) / (2 * math.log(geometry.base))

@@ -1,0 +1,122 @@
+"""LoRA: merged weights equal PEFT's own adapted model; nothing in the folder may be left over."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from intpv.errors import BadInput
+from intpv.model import checkpoint
+from intpv.model.lora import merge
+
+peft = pytest.importorskip("peft", reason="the extra lora is not installed")
+IDS = torch.arange(1, 13)[None]
+
+
+def fresh():
+    from intpv.encoder.languagebind import LanguageBind
+
+    stated = json.loads((checkpoint.EMBEDDED / "encoder/config.json").read_text())
+    stated.pop("encoder")
+    encoder = LanguageBind(llm_width=128, select_layer=stated.pop("depth"), **stated)
+    return checkpoint.load(encoder)
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A folder as PEFT writes it, and the logits of PEFT's own adapted model."""
+    torch.manual_seed(0)
+    llm = fresh().llm
+    config = peft.LoraConfig(r=4, lora_alpha=16, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
+    adapted = peft.get_peft_model(llm, config).eval()
+    with torch.no_grad():
+        for name, parameter in adapted.named_parameters():
+            if "lora_" in name:
+                parameter.normal_(std=0.2)
+    adapted.save_pretrained(tmp_path)
+    with torch.no_grad():
+        return tmp_path, adapted(IDS).logits
+
+
+def logits(model) -> torch.Tensor:
+    with torch.no_grad():
+        return model.llm(IDS).logits
+
+
+def test_merged_weights_answer_as_the_adapted_model_does(trained):
+    folder, expected = trained
+    model = fresh()
+    before = logits(model)
+    merged = merge(model, str(folder))
+    assert torch.allclose(logits(merged), expected, atol=1e-4)
+    assert not torch.allclose(before, expected, atol=1e-2)
+    assert type(merged.llm).__name__ == "LlamaForCausalLM"
+    assert not any("lora" in name for name, _ in merged.llm.named_modules())
+
+
+def rewrite(folder, change) -> None:
+    file = folder / "adapter_model.safetensors"
+    save_file(change(load_file(file)), file)
+
+
+@pytest.mark.parametrize("prefix", ["model.language_model.", "language_model.model."])
+def test_an_adapter_trained_inside_a_video_llm_is_the_same(trained, prefix):
+    folder, expected = trained
+    inside = {"base_model.model.model.": f"base_model.model.{prefix}"}
+    rewrite(folder, lambda held: {key.replace(*next(iter(inside.items()))): value for key, value in held.items()})
+    assert torch.allclose(logits(merge(fresh(), str(folder))), expected, atol=1e-4)
+
+
+def test_the_projector_that_was_trained_along_is_used(trained):
+    folder, _ = trained
+    model = fresh()
+    held = {f"base_model.model.model.mm_projector.{k}": v + 1 for k, v in model.encoder.projector.state_dict().items()}
+    torch.save(held, folder / "non_lora_trainables.bin")
+    before = model.encoder.projector[0].weight.clone()
+    assert torch.equal(merge(model, str(folder)).encoder.projector[0].weight, before + 1)
+    torch.save(
+        {**held, "base_model.model.model.embed_tokens.weight": torch.zeros(1)}, folder / "non_lora_trainables.bin"
+    )
+    with pytest.raises(BadInput, match=r"embed_tokens.weight has no place"):
+        merge(fresh(), str(folder))
+
+
+def first(held: dict) -> str:
+    return sorted(held)[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda held: {
+                **held,
+                "base_model.model.model.layers.99.self_attn.q_proj.lora_A.weight": torch.ones(4, 128),
+            },
+            "99",
+        ),
+        (lambda held: {**held, "base_model.model.vision_tower.x.lora_A.weight": torch.ones(4, 128)}, "vision_tower"),
+        (lambda held: held | {first(held): torch.ones(4, 7)}, r"must fit a weight of .*got \(4, 7\)"),
+        (lambda held: held | {first(held): held[first(held)] * torch.nan}, "not finite"),
+    ],
+)
+def test_what_has_no_place_is_refused(trained, change, message):
+    folder, _ = trained
+    rewrite(folder, change)
+    with pytest.raises(BadInput, match=message):
+        merge(fresh(), str(folder))
+
+
+def test_a_folder_that_is_none_is_refused(trained):
+    folder, _ = trained
+    (folder / "adapter_model.safetensors").write_bytes(b"truncated")
+    with pytest.raises(BadInput, match="cannot be read"):
+        merge(fresh(), str(folder))
+    stated = json.loads((folder / "adapter_config.json").read_text())
+    (folder / "adapter_config.json").write_text(json.dumps({**stated, "use_dora": True}))
+    with pytest.raises(BadInput, match="use_dora must be empty, got True"):
+        merge(fresh(), str(folder))
+    (folder / "adapter_config.json").unlink()
+    with pytest.raises(BadInput, match="must hold adapter_config"):
+        merge(fresh(), str(folder))
