@@ -8,7 +8,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from intpv.kv_quant.cache import QuestionCache
+from intpv.kv_quant.cache import QuestionCache, handed
+from intpv.laps import lap
+from intpv.rope_strategy.counts import position_ids
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Asking:
     before it of that branch and of the branch it grows from.
     """
 
-    def __init__(self, llm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, positions: Float[Tensor, " room"]):
+    def __init__(self, llm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, positions: Float[Tensor, "A room"]):
         self.llm, self.tokenizer, self.positions = llm, tokenizer, positions
         self.cache = QuestionCache()
         # branch and place of each key fed so far
@@ -44,7 +46,8 @@ class Asking:
         """Greedy answers and option scores, one per row."""
         count = len(rows)
         branches, steps = list(range(count)), [range(len(row)) for row in rows]
-        first = torch.stack([out[-1] for out in self._feed(list(rows), branches, branches, steps)])
+        with lap("first_token", self.positions.device):
+            first = torch.stack([out[-1] for out in self._feed(list(rows), branches, branches, steps)])
         spoken, confidence = self._generate(rows, first, max_new_tokens)
         loglik = self._score(rows, first.float().log_softmax(-1), options)
         texts = [self.tokenizer.decode(tokens, skip_special_tokens=True).strip() for tokens in spoken]
@@ -66,7 +69,8 @@ class Asking:
                 break
             fed = [torch.tensor(spoken[question][-1:], device=first.device) for question in active]
             places = [range(len(rows[question]) + step, len(rows[question]) + step + 1) for question in active]
-            logits = torch.stack([out[-1] for out in self._feed(fed, active, active, places)])
+            with lap("next_token", first.device):
+                logits = torch.stack([out[-1] for out in self._feed(fed, active, active, places)])
         return [[token for token in tokens if token != stop] for tokens in spoken], confidence
 
     def _score(self, rows, first: Tensor, options: Sequence[Sequence[str]]) -> list[tuple[float, ...]]:
@@ -99,8 +103,8 @@ class Asking:
         inherited = (parent[:, None] == self.branch) & (self.place < start[:, None])
         hidden = self.llm.get_decoder()(
             input_ids=torch.cat(list(rows))[None],
-            position_ids=self.positions[place][None],
+            position_ids=position_ids(self.positions[:, place]),
             attention_mask=(own | inherited)[None, None],
-            past_key_values=self.cache,
+            **handed(self.llm.get_decoder(), self.cache),
         ).last_hidden_state[0]
         return list(self.llm.get_output_embeddings()(hidden).split(lengths.tolist()))

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 import torch
 from lightning import LightningModule
 
-from intpv.attention_kl.attention_kl import AttentionKL
 from intpv.attention_kl.measured import Measured
 from intpv.cache.first_come import FirstCome
 from intpv.clips import Loaded
 from intpv.data.benchmark import Benchmark
 from intpv.data.item import VideoItem
 from intpv.errors import BadInput
+from intpv.laps import laps, wait_for
+from intpv.measure import ledger, timing
+from intpv.measuring import Asked, Measuring
 from intpv.scorer.scorer import Scorer
+from intpv.trained_length import TrainedLength
 from intpv.video.error import VideoError
 from intpv.viewing import Viewer
 from intpv.watched import Prefill
@@ -38,11 +41,11 @@ class Watched:
     records: list[dict]
     figures: dict | None = None
     fetched: bool = False  # frames and tower were spared: what they give was at hand
-    measured: Measured | None = None  # attention KL, where it is asked for
+    measured: Measured | None = None  # attention KL and signatures, where they are asked for
 
 
 class Inference(LightningModule):
-    """predict_step only: nothing is trained here. `prefixes` are shared with other cells, by video id; `attention_kl`
+    """predict_step only: nothing is trained here. `prefixes` are shared with other cells, by video id; `measuring`
     None measures nothing beside the answers."""
 
     def __init__(
@@ -51,10 +54,14 @@ class Inference(LightningModule):
         scorer: Scorer,
         benchmark: Benchmark,
         prefixes: FirstCome,
-        attention_kl: AttentionKL | None = None,
+        measuring: Measuring | None = None,
     ):
         super().__init__()
-        self.attention_kl = attention_kl
+        self.measuring = measuring or Measuring()
+        self.baseline = TrainedLength.of(viewer) if self.measuring.is_on else None
+        memory = self.measuring.memory
+        # by id: a cell that is gone on with measures the same videos
+        self.memory, self.weighed = memory, {item.id for item in benchmark.items()[: memory.videos if memory else 0]}
         self.viewer, self.video_llm = viewer, viewer.video_llm
         self.scorer, self.benchmark, self.prefixes = scorer, benchmark, prefixes
         # registered, so that Lightning moves them to the device
@@ -79,11 +86,13 @@ class Inference(LightningModule):
         start = time.perf_counter()
         texts = [question.text for question in item.questions]
         try:
-            answers = self.video_llm.ask(context, texts, [question.options for question in item.questions])
+            with laps() as taken:
+                answers = self.video_llm.ask(context, texts, [question.options for question in item.questions])
         except BadInput as error:
             pairs = zip(item.questions, bounds, strict=True)
             return Watched([_record(item, question, bound, str(error)) for question, bound in pairs])
-        seconds = {**prefilled.seconds, "pack_s": pack_s, "ask_s": self._since(start)}
+        ask_s = self._since(start)
+        seconds = {**prefilled.seconds, "pack_s": pack_s, "ask_s": ask_s, **timing.answering(taken)}
         records = []
         for question, answer, bound in zip(item.questions, answers, bounds, strict=True):
             score = self.scorer.score(answer.text, question)
@@ -96,16 +105,23 @@ class Inference(LightningModule):
             **{f"time/{name}": value for name, value in seconds.items()},
             "time/watch_s": seconds["encode_s"] + seconds["prefill_s"] + seconds["pack_s"],
             "cache/fetched": float(fetched),
-            "kv/bytes": packed.ledger()["total"],
+            **ledger.kv(packed.ledger()),
+            **ledger.weights(self.llm, self.encoder),
             "kv/full_precision_bytes": packed.full_precision_bytes,
             "kv/bits_per_element": packed.bits_per_element,
             "kv/quantised_fraction": packed.quantised_fraction,
+            **(packed.drift.figures() if packed.drift else {}),  # from calibrated ranges, where there are any
             "rope/factor": context.factor,
             "rope/trained_length": context.geometry.trained_length,
         }
+        if self.memory and self.memory.on(self.video_llm.device) and item.id in self.weighed:
+            frames = loaded.frames or self.viewer.frames(item.path)
+            options = [question.options for question in item.questions]
+            figures |= self.memory.measure(self.video_llm, frames.pixels, frames.timestamps, item.id, texts, options)
         measured = None
-        if self.attention_kl:
-            measured, _ = self.attention_kl.measure(self.video_llm, prefilled.prefill, context, texts)
+        if self.baseline:
+            asked = Asked(item, prefilled.prefill, context, answers)
+            measured = self.measuring.measure(self.viewer, self.baseline, self.scorer, asked)
         return Watched(records, figures, fetched, measured)
 
     def _prefilled(self, loaded: Loaded) -> tuple[Prefilled, bool]:
@@ -114,8 +130,11 @@ class Inference(LightningModule):
             return kept, True
         view = self.viewer.view(loaded.item, loaded.frames)
         start = time.perf_counter()
-        prefill = self.video_llm.prefill(view.features, view.timestamps, loaded.item.id)
-        seconds = {"decode_s": view.decode_s, "encode_s": view.encode_s, "prefill_s": self._since(start)}
+        with laps() as taken:
+            prefill = self.video_llm.prefill(view.features, view.timestamps, loaded.item.id)
+        prefill_s, rearrange_s = self._since(start), view.split_s + sum(taken["merge"])
+        seconds = {"decode_s": view.decode_s, "encode_s": view.encode_s, "prefill_s": prefill_s}
+        seconds["rearrange_s"] = rearrange_s
         prefilled = Prefilled(prefill, view.indices, seconds)
         self.prefixes.put(loaded.item.id, prefilled)
         return prefilled, view.fetched
@@ -125,8 +144,7 @@ class Inference(LightningModule):
 
     def _since(self, start: float) -> float:
         """Seconds; a GPU answers before it is done, so times are taken after it is."""
-        if self.video_llm.device.type == "cuda":
-            torch.cuda.synchronize(self.video_llm.device)
+        wait_for(self.video_llm.device)
         return time.perf_counter() - start
 
 

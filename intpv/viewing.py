@@ -2,7 +2,7 @@
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 import transformers
@@ -15,15 +15,16 @@ from intpv.cache.key import key
 from intpv.cache.no_cache import NoCache
 from intpv.cache.weights_hash import weights_hash
 from intpv.data.item import VideoItem
+from intpv.laps import laps
 from intpv.video.reader import VideoReader
 from intpv.video_llm import VideoLLM
 
 
 @dataclass(frozen=True)
 class Frames:
-    """The frames of a video, resized and cropped for the tower."""
+    """The frames of a video, resized and cropped for the tower, in the order of time: the cache keeps no other."""
 
-    pixels: UInt8[Tensor, "F C S S"]
+    pixels: UInt8[Tensor, "F C h w"]
     timestamps: Float[Tensor, " F"]  # seconds
     indices: tuple[int, ...]
     seconds: float  # that decoding and fitting took, when it was done
@@ -33,11 +34,12 @@ class Frames:
 class View:
     """A video as the tower saw it; the seconds are those of the process that did the work."""
 
-    features: Float[Tensor, "m N P E"]
+    features: Float[Tensor, "m N *P E"]
     timestamps: Float[Tensor, " F"]  # seconds
     indices: tuple[int, ...]
     decode_s: float
     encode_s: float
+    split_s: float  # of encode_s: frames into groups
     fetched: bool = field(compare=False)  # from the cache: nothing was decoded or encoded for it here
 
 
@@ -73,10 +75,12 @@ class Viewer:
 
         def compute() -> dict[str, Tensor]:
             nonlocal fetched
-            fetched, shown = False, frames or self.frames(item.path)
+            fetched, shown = False, self._shown(frames or self.frames(item.path), item.id)
             start = time.perf_counter()
-            features = self.video_llm.look(shown.pixels, item.id).cpu()  # waits for the device
-            seconds = torch.tensor([shown.seconds, time.perf_counter() - start], dtype=torch.float64)
+            with laps() as taken:
+                features = self.video_llm.look(shown.pixels, item.id).cpu()  # waits for the device
+            encode_s = time.perf_counter() - start
+            seconds = torch.tensor([shown.seconds, encode_s, sum(taken["split"])], dtype=torch.float64)
             indices = torch.tensor(shown.indices)
             return {"features": features, "timestamps": shown.timestamps, "indices": indices, "seconds": seconds}
 
@@ -91,6 +95,12 @@ class Viewer:
             fetched=fetched,
         )
 
+    def _shown(self, frames: Frames, video_id: str) -> Frames:
+        """In the order of `reader.order`: pictures change places, and each is told the time of its new place."""
+        places = self.reader.permutation(self.num_frames, video_id)
+        indices = tuple(frames.indices[place] for place in places)
+        return replace(frames, pixels=frames.pixels[places], indices=indices)
+
     def _decode(self, path: str) -> Frames:
         start = time.perf_counter()
         video = self.reader.read(path, self.num_frames)
@@ -98,15 +108,15 @@ class Viewer:
         return Frames(pixels, video.timestamps, video.indices, time.perf_counter() - start)
 
     def _frames_key(self, path: str) -> str:
-        """The rule with its count stands for the indices: with the file's content it fixes them, and it is known
+        """The sampling with its count stands for the indices: with the file's content it fixes them, and it is known
         before the file is opened."""
         reader, fit = self.reader, self.video_llm.model.preprocess
         return key(
             "frames",
             file=file_hash(path),
-            sampling=[self.num_frames, reader.rule, reader.repeat, reader.stream],
+            sampling=[self.num_frames, reader.sampling, reader.fps, reader.repeat, reader.stream],
             decoder=[reader.decoder, reader.version],
-            fit=[fit.size, fit.resize, fit.antialias],
+            fit=fit.fitting,
         )
 
     def _tower_key(self, item: VideoItem) -> str:
@@ -117,7 +127,9 @@ class Viewer:
             normalise=[model.preprocess.mean, model.preprocess.std],
             weights=weights_hash(model.encoder.tower),
             tower=[model.encoder.description, model.encoder.tokens_per_frame, model.encoder.attention],
+            shown=self.reader.permutation(self.num_frames, item.id),
             order=self.video_llm.order(self.num_frames, item.id).tolist(),
             versions=[torch.__version__, transformers.__version__],
             device=self.video_llm.device.type,
+            seconds=["decode", "encode", "split"],
         )

@@ -1,22 +1,29 @@
 """Attention KL of one watched video: the quantised context against the same prefix in full precision, same rotation."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from intpv.asking import Answer
+from intpv.attention_kl.head_sums import HeadSums
 from intpv.attention_kl.key_groups import KeyGroups
 from intpv.attention_kl.measured import Measured
 from intpv.attention_kl.passes import end_to_end, local
 from intpv.attention_kl.recut import Recut
 from intpv.attention_kl.subject import Rows, Subject
+from intpv.attention_kl.visual_rows import sample, visual_rows
+from intpv.encoder.pieces import words
 from intpv.errors import BadInput
 from intpv.kv_quant.kv_quant import NoQuant
 from intpv.rope_strategy.apply import applied
 from intpv.video_llm import VideoLLM
 from intpv.watched import Prefill, VideoContext
+
+Tokens = Callable[[], Float[Tensor, "F *P D"]]  # a video's tokens, for those who need them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,13 +31,21 @@ class AttentionKL:
     """Reference `same_rope_full_kv`; query rows are the questions' tokens and, teacher-forced, its own answers'."""
 
     sinks: int = 4  # tokens at the start of the prefix whose mass is reported apart
+    visual_rows: int = 0  # so many of the video's own tokens as further query rows, measured apart
+    seed: int = 0  # of their sample
 
     def measure(
-        self, video_llm: VideoLLM, prefill: Prefill, context: VideoContext, questions: Sequence[str]
+        self,
+        video_llm: VideoLLM,
+        prefill: Prefill,
+        context: VideoContext,
+        questions: Sequence[str],
+        tokens: Tokens | None = None,
     ) -> tuple[Measured, list[Answer]]:
         """What the context loses against its own prefill, and the reference's answers, from the dense prefix.
 
-        `context` is `video_llm.pack(prefill)`; neither is changed. BadInput for no questions.
+        `context` is `video_llm.pack(prefill)`; neither is changed. `tokens` are read for visual rows alone. BadInput
+        for no questions.
         """
         if not questions:
             raise BadInput("attention KL needs at least 1 question, got 0")
@@ -40,26 +55,43 @@ class AttentionKL:
         room = max(len(row) for row in rows)
         reference, modified = (subject(video_llm, one, room, self.sinks) for one in (dense, context))
         recut = replace(reference, prefix=Recut.of(reference.prefix))
-        measured = Measured(
-            local=local(reference, modified.prefix, rows),
-            end_to_end=end_to_end(reference, modified, rows),
-            local_floor=local(reference, reference.prefix, rows, dtype=torch.float64),
-            end_to_end_floor=end_to_end(reference, recut, rows),
-        )
-        return measured, answers
+        sums = {
+            "local": local(reference, modified.prefix, rows),
+            "end_to_end": end_to_end(reference, modified, rows),
+            "local/floor": local(reference, reference.prefix, rows, dtype=torch.float64),
+            "end_to_end/floor": end_to_end(reference, recut, rows),
+        }
+        if self.visual_rows:
+            if tokens is None:
+                raise BadInput(f"visual_rows={self.visual_rows} needs the video's tokens, got none")
+            more = self._visual(video_llm, context, reference, modified, tokens())
+            sums |= {f"visual_rows/{scope}": found for scope, found in more.items()}
+        return Measured(sums), answers
+
+    def _visual(
+        self, video_llm: VideoLLM, context: VideoContext, reference: Subject, modified: Subject, tokens: Tensor
+    ) -> dict[str, HeadSums]:
+        layout = context.layout
+        embeddings, beside = video_llm.model.encoder.inputs(tokens, layout)
+        if beside:
+            raise BadInput(f"visual rows need a decoder that is given embeddings alone, got also {', '.join(beside)}")
+        drawn, places = sample(layout, self.visual_rows, self.seed)
+        positions = video_llm.rope_strategy.positions(layout, context.factor)[:, places].squeeze(0)
+        return visual_rows(reference, modified, places, embeddings[drawn], positions)
 
 
 def teacher_forced(video_llm: VideoLLM, questions: Sequence[str], answers: Sequence[Answer]) -> Rows:
     """Each question's tokens and behind them its answer's: the same for every model that is compared."""
     tokenizer, prompt = video_llm.model.tokenizer, video_llm.model.prompt
-    ids = [tokenizer(prompt.question(question), add_special_tokens=False).input_ids for question in questions]
+    behind = video_llm.model.encoder.behind
+    ids = [words(tokenizer, prompt.question(question), behind).ids for question in questions]
     return [torch.tensor([*asked, *answer.tokens]) for asked, answer in zip(ids, answers, strict=True)]
 
 
 def subject(video_llm: VideoLLM, context: VideoContext, room: int, sinks: int) -> Subject:
     """A context of VideoLLM, with positions for rows of up to `room` tokens, under its own rotation."""
     layout, rope, model = context.layout, video_llm.rope_strategy, video_llm.model
-    positions = rope.positions(layout.ask(room), context.factor)[0, layout.length :]
+    positions = rope.positions(layout.ask(room), context.factor)[:, layout.length :].squeeze(0)
     turned = partial(applied, model.rotary, rope, context.geometry, context.factor)
     groups = KeyGroups.of(layout, sinks)
     return Subject(model.decoder, context.packed, groups, positions.to(video_llm.device), turned)

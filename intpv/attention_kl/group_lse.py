@@ -7,17 +7,27 @@ from torch import Tensor
 from intpv.attention_kl.key_groups import KeyGroups
 from intpv.attention_kl.reader import Reader
 from intpv.attention_kl.side import Side
-from intpv.attention_kl.tally import tally
+from intpv.attention_kl.tally import Tally, tally, union, unseen
 
 
 def group_lse(side: Side, groups: KeyGroups) -> Float[Tensor, "H R G"]:
     """Log-sum-exp of one model's logits over each group of its keys, -inf for a group without keys; one pass."""
-    heads, rows, _ = side.asked.q.shape
-    found = side.asked.q.new_full((heads, rows, groups.count), -torch.inf, dtype=torch.float32)
+    return group_tallies(side, groups).lse
+
+
+def group_tallies(side: Side, groups: KeyGroups) -> Tally:
+    """The tally (H, R, G) of one model's attention over each group of its keys; one pass."""
+    found: dict[int, Tally] = {}
     reader = Reader(side.blocks(), "prefix")
     for part, mask in side.portions(groups):
         keys, _ = reader.take(part.length)
         new, _ = tally(side.logits(keys), part.start, mask)
-        found[..., part.group] = torch.logaddexp(found[..., part.group], new.lse)
+        before = found.get(part.group)
+        found[part.group] = new if before is None else union(_stacked([before, new]))
     reader.finish()
-    return found
+    nothing = unseen(next(iter(found.values())).lse)
+    return _stacked([found.get(group, nothing) for group in range(groups.count)])
+
+
+def _stacked(tallies: list[Tally]) -> Tally:
+    return Tally(*(torch.stack(parts, -1) for parts in zip(*tallies, strict=True)))

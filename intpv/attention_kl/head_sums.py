@@ -8,7 +8,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from intpv.attention_kl.comparison import Comparison
-from intpv.attention_kl.grouped import GroupedKL
+from intpv.attention_kl.grouped import grouped_kl
+from intpv.attention_kl.one_model import OneModel
 from intpv.attention_kl.tally import shares
 from intpv.errors import BadInput
 
@@ -79,7 +80,16 @@ def of_comparison(layer: int, comparison: Comparison) -> HeadSums:
     return of_layer(layer, values)
 
 
-def of_grouped(layer: int, kl: GroupedKL) -> HeadSums:
-    """total, modality, within_video, within_text and lost_mass."""
-    every = torch.ones_like(kl.total, dtype=torch.bool)
-    return of_layer(layer, {name: (value, every) for name, value in kl._asdict().items()})
+def of_grouped(layer: int, reference: OneModel, modified: OneModel) -> HeadSums:
+    """total, modality, within_video, within_text and lost_mass (grouped.py); of each model alone entropy/*,
+    video_mass/*, time_moment/*.
+    """
+    values = grouped_kl(reference.lse, modified.lse)._asdict()
+    for name, one in (("reference", reference), ("modified", modified)):
+        values |= {
+            f"entropy/{name}": one.entropy,
+            f"video_mass/{name}": one.video_mass,
+            f"time_moment/{name}": one.time_moment,
+        }
+    every = torch.ones_like(reference.entropy, dtype=torch.bool)
+    return of_layer(layer, {name: (value, every) for name, value in values.items()})

@@ -1,7 +1,7 @@
 """Key groups: to which of sink, text, question and frames each key belongs, as consecutive stretches."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from intpv.errors import BadInput
 from intpv.layout import Layout
@@ -47,6 +47,11 @@ class KeyGroups:
             start, frame = stop, frame + span.is_frame
         times = tuple(span.time for span in layout.spans if span.is_frame)
         return cls(tuple(one for one in stretches if one.start < one.stop), times)
+
+    def before(self, length: int) -> "KeyGroups":
+        """The same groups of the prefix' first `length` tokens alone; later frames are groups without keys."""
+        cut = (replace(one, stop=min(one.stop, length)) for one in self.stretches if one.start < length)
+        return replace(self, stretches=tuple(cut))
 
     @property
     def length(self) -> int:

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
-
-from intpv.attention.interface import NAME, attention
+from intpv.attention.interface import observer
 from intpv.attention_kl.side import Asked
 
 Observer = Callable[[int, Asked], None]  # the layer's index, and what its attention is given
@@ -13,22 +11,20 @@ Observer = Callable[[int, Asked], None]  # the layer's index, and what its atten
 
 @contextmanager
 def observed(observe: Observer, layers: Collection[int] | None = None) -> Iterator[None]:
-    """Inside, a model in `use` reports to `observe` before each of these layers' attention, all layers by default.
+    """Inside, a model in `use` that attends to a prefix reports to `observe` before each of these layers' attention,
+    all layers by default.
 
     The model must be given an explicit boolean 4-D mask. Not to be nested.
     """
-    if ALL_ATTENTION_FUNCTIONS[NAME] is not attention:
-        raise RuntimeError(f'attention "{NAME}" is observed already')
+    if observer.get() is not None:
+        raise RuntimeError("attention is observed already")
 
-    def spy(module, query, key, value, attention_mask, scaling=None, **more):
-        if layers is None or module.layer_idx in layers:
-            scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-            observe(module.layer_idx, Asked(query[0], key[0], value[0], attention_mask[0, 0], scale))
-        return attention(module, query, key, value, attention_mask, scaling=scaling, **more)
+    def tell(layer, query, key, value, mask, scaling):
+        if layers is None or layer in layers:
+            observe(layer, Asked(query, key, value, mask[0, 0], scaling))
 
-    # an entry of this one table shadows the registered function until it is deleted again
-    ALL_ATTENTION_FUNCTIONS[NAME] = spy
+    token = observer.set(tell)
     try:
         yield
     finally:
-        del ALL_ATTENTION_FUNCTIONS[NAME]
+        observer.reset(token)

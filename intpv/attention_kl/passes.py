@@ -11,12 +11,12 @@ import torch
 
 from intpv.attention.interface import Prefix
 from intpv.attention_kl.comparison import compare
-from intpv.attention_kl.group_lse import group_lse
-from intpv.attention_kl.grouped import grouped_kl
+from intpv.attention_kl.group_lse import group_tallies
 from intpv.attention_kl.head_sums import HeadSums, of_comparison, of_grouped, stacked_layers
+from intpv.attention_kl.one_model import OneModel
 from intpv.attention_kl.side import Asked, Side
 from intpv.attention_kl.subject import Rows, Subject
-from intpv.attention_kl.time_bins import binned, time_bins
+from intpv.attention_kl.time_bins import time_bins
 from intpv.errors import BadInput
 
 Layers = Collection[int] | None
@@ -63,16 +63,17 @@ def grouped(reference: Subject, modified: Subject, rows: Rows, layers: Layers = 
     """Grouped KL (grouped.py) between two models that have read the same rows after prefixes of any length."""
     _check_layers(reference.prefix, modified.prefix)
     *bins, count = time_bins(reference.groups.times, modified.groups.times)
-    masses = []
+    seen: list[dict[int, OneModel]] = []
     for subject, which in zip((reference, modified), bins, strict=True):
-        masses.append({})
+        seen.append({})
 
-        def observe(layer: int, asked: Asked, subject=subject, which=which, into=masses[-1]) -> None:
-            into[layer] = binned(group_lse(Side(asked, subject.prefix.layers[layer]), subject.groups), which, count)
+        def observe(layer: int, asked: Asked, subject=subject, which=which, into=seen[-1]) -> None:
+            tallies = group_tallies(Side(asked, subject.prefix.layers[layer]), subject.groups)
+            into[layer] = OneModel.of(tallies, which, count)
 
         subject.read(rows, observe, layers)
-    ours, theirs = masses
-    return stacked_layers([of_grouped(layer, grouped_kl(lse, theirs[layer])) for layer, lse in ours.items()])
+    ours, theirs = seen
+    return stacked_layers([of_grouped(layer, one, theirs[layer]) for layer, one in ours.items()])
 
 
 def _check_layers(*prefixes: Prefix) -> None:

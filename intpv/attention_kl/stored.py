@@ -1,20 +1,17 @@
-"""Stored: a video's sums on disk, so that a cell that was interrupted ends with those of all its videos."""
+"""Stored: a video's measures on disk, so that a cell that was interrupted ends with those of all its videos."""
 
 import os
 import shutil
 from collections.abc import Iterable
-from functools import reduce
 from hashlib import sha256
-from operator import add
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from intpv.attention_kl.head_sums import HeadSums
+from intpv.attention_kl.listed import Listed
 from intpv.attention_kl.measured import Measured
-
-PARTS = ("local", "end_to_end", "local_floor", "end_to_end_floor")
 
 
 class StoredSums:
@@ -27,21 +24,21 @@ class StoredSums:
         """Whole or not at all; a video that is asked again replaces its own."""
         self._folder.mkdir(exist_ok=True)
         arrays: dict[str, np.ndarray] = {}
-        for part in PARTS:
-            sums: HeadSums = getattr(measured, part)
-            arrays[f"{part}|layers"] = np.array(sums.layers)
-            arrays |= {f"{part}|sums|{name}": value.numpy() for name, value in sums.sums.items()}
-            arrays |= {f"{part}|rows|{name}": value.numpy() for name, value in sums.rows.items()}
+        for part, sums in measured.sums.items():
+            arrays[f"layers|{part}"] = np.array(sums.layers)
+            arrays |= {f"sums|{part}|{name}": value.numpy() for name, value in sums.sums.items()}
+            arrays |= {f"rows|{part}|{name}": value.numpy() for name, value in sums.rows.items()}
+        for part, listed in measured.listed.items():
+            arrays |= {f"listed|{part}|{name}": value.numpy() for name, value in listed.values.items()}
         _write(self._file(video), arrays)
 
-    def finish(self, videos: Iterable[str]) -> dict[str, float]:
-        """The flat metrics over these videos, and their tables written; empty where nothing was measured."""
-        found = [_read(self._file(video)) for video in videos if self._file(video).exists()]
-        if not found:
-            return {}
-        total = reduce(add, found)
-        _write(self._tables, total.tables())
-        return total.figures()
+    def finish(self, videos: Iterable[str]) -> Measured:
+        """The measures of these videos together, their tables written; without parts where nothing was measured."""
+        files = [file for video in videos if (file := self._file(video)).exists()]
+        together = Measured.together(map(_read, files))
+        if files:
+            _write(self._tables, together.tables())
+        return together
 
     def clear(self) -> None:
         """Forget the single videos: the tables hold what they add up to."""
@@ -59,13 +56,14 @@ def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def _read(path: Path) -> Measured:
+    found: dict[str, dict[str, dict[str, torch.Tensor]]] = {"sums": {}, "rows": {}, "listed": {}}
+    layers: dict[str, tuple[int, ...]] = {}
     with np.load(path, allow_pickle=False) as arrays:
-        return Measured(**{part: _sums(arrays, part) for part in PARTS})
-
-
-def _sums(arrays, part: str) -> HeadSums:
-    sums, rows = (
-        {name.split("|", 2)[2]: torch.from_numpy(arrays[name]) for name in arrays if name.startswith(f"{part}|{kind}|")}
-        for kind in ("sums", "rows")
-    )
-    return HeadSums(tuple(arrays[f"{part}|layers"].tolist()), sums, rows)
+        for label, value in arrays.items():
+            kind, part, *name = label.split("|", 2)
+            if kind == "layers":
+                layers[part] = tuple(value.tolist())
+            else:
+                found[kind].setdefault(part, {})[name[0]] = torch.from_numpy(value)
+    sums = {part: HeadSums(layers[part], found["sums"][part], found["rows"][part]) for part in layers}
+    return Measured(sums, {part: Listed(values) for part, values in found["listed"].items()})

@@ -19,8 +19,17 @@ SHEETS = {  # title -> whose rows, and which of their keys
         ("as_it_is", "frames groups held tower_bytes encode_flops prefill_flops")
     ),
 }
+MEASURED = {  # the same of what cost_measured.py has measured
+    "Measured: KV as counted on the device; held: all weights and KV; GB, ms per token": (
+        ("measured", "frames tokens kv held decode_s")
+    ),
+    "Measured: peaks of watch and of asking one question, and the tower's: GB; encode and prefill: ms": (
+        ("measured", "frames watch_peak ask_peak tower_bytes encode_s prefill_s")
+    ),
+}
 HEADS = {"kv": "KV", "kv_overhead": "extra", "decode_s": "ms", "tower_bytes": "tower"}
-HEADS |= {"encode_flops": "encode", "prefill_flops": "prefill"}
+HEADS |= {"encode_flops": "encode", "prefill_flops": "prefill", "encode_s": "encode", "prefill_s": "prefill"}
+HEADS |= {"watch_peak": "watch", "ask_peak": "ask"}
 
 
 def tables(shape: Shape, frames: Sequence[int], options: Mapping[str, Any]) -> dict:
@@ -36,16 +45,19 @@ def tables(shape: Shape, frames: Sequence[int], options: Mapping[str, Any]) -> d
 
 def sheets(report: dict) -> dict[str, list[dict[str, str]]]:
     """`tables` for reading: title -> rows of text under two-line headers."""
-    return {title: [_texts(row, keys.split()) for row in report[rows]] for title, (rows, keys) in SHEETS.items()}
+    shown = SHEETS | (MEASURED if "measured" in report else {})
+    return {title: [_texts(row, keys.split()) for row in report[rows]] for title, (rows, keys) in shown.items()}
 
 
 def notes(report: dict) -> str:
     """What the numbers rest on, for reading."""
     parts = ", ".join(f"{part.replace('_', ', ')} {size / 1e9:.2f}" for part, size in report["weights"].items())
+    on = f" Measured on {report['device_name']} with random weights in bfloat16." if "measured" in report else ""
     return (
         f"Weights: {parts} GB; Table 1 counts the blocks alone. ms is a roofline, not a measurement: blocks, head, KV "
         f"and {cost.SCORE_PASSES} passes over the scores at {report['bandwidth'] / 1e9:.0f} GB/s (RTX A6000). "
         "On the 7B this is the paper's 22.9 (32 frames, FP16) and 18.8 (64, INT2); without head or scores it is not."
+        + on
     )
 
 
@@ -120,4 +132,6 @@ def _text(key: str, value: int | float) -> str:
         return str(value)
     if key.endswith("_flops"):
         return f"{value / 1e12:.1f}"
-    return f"{1e3 * value:.1f}" if key.endswith("_s") else f"{value / 1e9:.2f}"
+    if key.endswith("_s"):
+        return f"{1e3 * value:.0f}" if value >= 10 else f"{1e3 * value:.1f}"
+    return f"{value / 1e9:.2f}"

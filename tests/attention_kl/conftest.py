@@ -29,6 +29,7 @@ class Watched:
 
     video_llm: VideoLLM
     prefill: Prefill
+    tokens: torch.Tensor  # (F, P, D)
     questions: tuple[str, ...] = QUESTIONS
 
     def packed(self, option: str) -> VideoContext:
@@ -58,7 +59,8 @@ def watch():
 
     def of(frames: int) -> Watched:
         times = (torch.arange(frames) + 0.5) * 8 / frames
-        return Watched(llm, llm.prefill(llm.look(_frames(frames, 8)), times))
+        features = llm.look(_frames(frames, 8))
+        return Watched(llm, llm.prefill(features, times), llm.tokens(features))
 
     return of
 

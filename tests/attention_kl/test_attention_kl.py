@@ -59,8 +59,18 @@ def test_tables_and_worst_heads(found):
 
 def test_two_videos_alike_are_as_one(found):
     measured = found[0]
-    twice = (measured + measured).figures()
+    twice = Measured.together([measured, measured]).figures()
     assert twice == pytest.approx(measured.figures())
+
+
+def test_tables_name_the_reference_and_the_floor(found):
+    tables = found[0].tables()
+    assert str(tables["reference/local"]) == "same_rope_full_kv"
+    for scope in ("local", "end_to_end"):
+        assert tables[f"{scope}/floor/kl/all"].shape == (4, 4)
+        worst = tables[f"worst_heads/{scope}/kl/all"]
+        assert [(layer, head) for layer, head, _ in worst] == [w[:2] for w in found[0].worst()[f"{scope}/kl/all"]]
+        assert worst["kl"][0] == tables[f"{scope}/kl/all"].max()
 
 
 def test_no_questions_are_refused(watched):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from intpv.attention.interface import NAME, attending_to, attention, use
+from intpv.attention.interface import NAME, attending_to, attention, observer, use
 from intpv.attention.prefix import attend, merge, prefix_attention
 from intpv.attention_kl.observing import observed
 from intpv.attention_kl.subject import packed_row
@@ -25,7 +25,7 @@ def _run(subject, rows):
 
 
 def _no_hook():
-    return ALL_ATTENTION_FUNCTIONS[NAME] is attention and NAME not in ALL_ATTENTION_FUNCTIONS._local_mapping
+    return observer.get() is None and ALL_ATTENTION_FUNCTIONS[NAME] is attention
 
 
 def test_observing_changes_nothing_and_leaves_nothing(watched, rows):
