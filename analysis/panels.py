@@ -25,10 +25,24 @@ def panels(cells: Sequence[Cell]) -> tuple[Figure, dict[str, Axes]]:
     figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
     axes = figure.subplots(1, len(found), sharey=True, squeeze=False)[0]
     for axis in axes:
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.grid(axis="y", color="#E5E5E5", linewidth=0.8)
-        axis.set_axisbelow(True)
+        open_axis(axis)
     return figure, dict(zip(found, axes, strict=True))
+
+
+def open_axis(axis: Axes) -> None:
+    """No frame above and to the right, faint lines behind."""
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.grid(axis="y", color="#E5E5E5", linewidth=0.8)
+    axis.set_axisbelow(True)
+
+
+def cell_figure(cell: Cell, what: str, height: float) -> Figure:
+    """Of one cell: what is shown, of which model on which test set, and below it how it was run; height in inches."""
+    figure = Figure(figsize=(SIZE[0], height), dpi=DPI, layout="constrained")
+    run = f"{cell.rearranger}, RoPE {cell.rope_strategy}, {cell.frames} frames, kv {cell.kv_quant}"
+    asked = size([cell], "")
+    figure.suptitle(f"{what}: {cell.model} model on {cell.data}\n{run}; {asked}", fontsize=13)
+    return figure
 
 
 def set_titles(figure: Figure, axes: dict[str, Axes], cells: Sequence[Cell], *what: str) -> None:

@@ -58,6 +58,14 @@ def read_sweep(folder: str | Path) -> list[Cell]:
     return sorted(cells, key=_rank)
 
 
+def read_cell(folder: str | Path) -> Cell:
+    """One cell alone, named by its options: without others nothing tells which overrides set it apart."""
+    config = Path(folder) / ".hydra" / "config.yaml"
+    if not config.exists():
+        raise BadInput(f"{folder} is no cell: a cell is a folder with .hydra/config.yaml in it")
+    return _read(config, [])
+
+
 def _rank(cell: Cell) -> tuple:
     strategy = (cell.rope_strategy != "none", cell.strategy)
     return *strategy, cell.rearranger, cell.frames, kv_rank(cell.kv_quant), cell.name

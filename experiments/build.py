@@ -34,6 +34,15 @@ def model(config: dict) -> Model:
     return _model(_key(config["encoder"]), _key(config["model"]))
 
 
+def place(model: Model, accelerator: str) -> None:
+    """To the device that Lightning would take for `accelerator`, for verbs that run without a Trainer."""
+    import torch
+
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        for module in (model.llm, model.encoder):
+            module.to("cuda")
+
+
 def cache(config: dict) -> Cache | NoCache:
     """One per process: what its cells share."""
     return _cache(_key(config["cache"]))

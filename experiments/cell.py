@@ -13,8 +13,9 @@ from intpv.clips import Clips
 from intpv.errors import BadInput
 from intpv.inference import Inference
 from intpv.measure.cell import cell_metrics
+from intpv.measure.signatures.figures import shown
 from intpv.record.environment import environment
-from intpv.record.mirror import Mirror
+from intpv.record.mirror import Mirror, only_warn
 from intpv.record.run_folder import RunFolder
 from intpv.record.videos import VideoFigures
 from intpv.viewing import Viewer
@@ -22,6 +23,7 @@ from intpv.viewing import Viewer
 from . import build
 from .outcome import stops_everything
 from .quiet import quiet
+from .sibling import analysis
 from .threads import set_threads
 from .write import Write
 
@@ -53,6 +55,8 @@ def run_cell(config: dict, choices: dict, folder: Path, progress, share: int = 1
         if interrupted:  # Lightning makes SystemExit of it
             raise KeyboardInterrupt from None
         raise
+    with only_warn(logger):  # the results are safe: a picture that cannot be drawn is no reason to call the cell failed
+        logger.figures(analysis("figures").draw_cell(folder))
     logger.finish(metrics, failed=False)
     progress.cell_done(folder, metrics)
 
@@ -65,6 +69,7 @@ def _run(config, choices, run: RunFolder, progress, logger: Mirror, share: int, 
         raise BadInput(f"trainer.devices must be 1, got {devices}: hydra.launcher.workers spreads cells over devices")
     seed_everything(config["seed"], verbose=False)
     reader, scorer, benchmark = instantiate(config["video"]), instantiate(config["scorer"]), build.benchmark(config)
+    measuring = instantiate(config["measure"])
     video_llm, items = build.video_llm(config), benchmark.items()
     viewer = Viewer(video_llm, reader, build.cache(config), config["frames"])
     encoder = video_llm.model.encoder
@@ -75,13 +80,13 @@ def _run(config, choices, run: RunFolder, progress, logger: Mirror, share: int, 
             choices["rearranger"],
         )
     known = environment(seed=config["seed"], decoder=reader.decoder, decoder_version=reader.version)
+    known["calibration_sha256"] = getattr(video_llm.kv_quant, "calibration_sha256", None)
     _check_commit(run, known, config["sweep"]["strict"])
     done = run.open({item.id: len(item.questions) for item in items}, known)
     left = [item for item in items if item.id not in done]
     progress.cell_started(run.path, len(items), len(done))
     if left:
-        attention_kl = config["measure"]["attention_kl"] and instantiate(config["measure"]["attention_kl"])
-        module = Inference(viewer, scorer, benchmark, build.prefixes(config, keep_prefixes), attention_kl)
+        module = Inference(viewer, scorer, benchmark, build.prefixes(config, keep_prefixes), measuring)
         trainer = instantiate(
             trainer_options,
             logger=False,
@@ -100,9 +105,11 @@ def _run(config, choices, run: RunFolder, progress, logger: Mirror, share: int, 
     sums = StoredSums(run.path)
     metrics = {
         **cell_metrics(run.samples(), VideoFigures(run.path).read()),
-        **sums.finish(item.id for item in items),
+        **sums.finish(item.id for item in items).figures(),
         **static,
     }
+    for line in shown(metrics):
+        log.warning("%s: %s", run.path.name, line)
     run.finish(metrics)
     sums.clear()
     return metrics

@@ -1,6 +1,7 @@
 """Print what more frames cost: python -m experiments.cost --frames 8,32,64
 
-The paper's Table 1 from closed forms, and what it leaves out. No model is built: `layers=28 kv_heads=4` tries another.
+The paper's Table 1 from closed forms, and what it leaves out; `layers=28 kv_heads=4` tries another shape. No model is
+built but with --measured: then the same columns from random weights of that shape, on a GPU of 80 GB for the 7B's.
 """
 
 import argparse
@@ -20,6 +21,9 @@ def main() -> None:
     parser.add_argument("--shape", default="video_llava_7b", help="sizes to start from (default: %(default)s)")
     parser.add_argument("--frames", default="8,16,32,64,128", help="default: %(default)s")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output, in bytes and seconds")
+    parser.add_argument(
+        "--measured", action="store_true", help="beside it, measured on the GPU, or the CPU without one"
+    )
     arguments = parser.parse_intermixed_args()
     with explained("cost"):
         report = cost(arguments)
@@ -37,7 +41,13 @@ def cost(arguments: argparse.Namespace) -> dict:
     frames = [cost_shape.number("frames", text.strip()) for text in arguments.frames.split(",")]
     for count in frames:
         shape.groups(count)  # refused before torch is imported
-    return cost_table.tables(shape, frames, kv_options())
+    options = kv_options()
+    report = cost_table.tables(shape, frames, options)
+    if arguments.measured:
+        from intpv.measure import cost_measured
+
+        report |= cost_measured.tables(shape, frames, options)
+    return report
 
 
 def kv_options() -> dict:

@@ -9,15 +9,16 @@ import numpy as np
 from jaxtyping import UInt8
 
 from intpv.record.curve import Curve
+from intpv.record.figure import Figure
 
 log = logging.getLogger(__name__)
 
 
 class Mirror(ABC):
-    """Per cell `start`, `video` after each video, `finish`; per sweep `summary`. Failures become one warning each.
+    """Per cell `start`, `video` after each video, `figures` once it is done, `finish`; per sweep `summary`.
 
-    Only a mistake of the caller or the user stops a cell, at its start: TypeError for a config that is not plain,
-    BadInput for a package that is not installed.
+    Failures become one warning each. Only a mistake of the caller or the user stops a cell, at its start: TypeError for
+    a config that is not plain, BadInput for a package that is not installed.
     """
 
     strips: int = 0  # the first videos of a cell whose frames are wanted by `video`
@@ -31,6 +32,9 @@ class Mirror(ABC):
 
     def video(self, records: Sequence[Mapping], strip: UInt8[np.ndarray, "h w C"] | None) -> None:  # noqa: B027
         """A video's questions are answered; `strip` shows its frames, None where they are not at hand."""
+
+    def figures(self, figures: Sequence[Figure]) -> None:  # noqa: B027
+        """The cell's results are in its folder, and these are the pictures of them."""
 
     @abstractmethod
     def finish(self, metrics: Mapping[str, float | int | None], failed: bool) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from intpv.record.curve import Curve, series
+from intpv.record.figure import Figure
 from intpv.record.mirror import Mirror, only_warn
 from intpv.record.wandb_run import open_run, run_id, staged_with
 
@@ -45,6 +46,17 @@ class WandbMirror(Mirror):
         """Keep the first videos of this attempt; those of an earlier one are not shown again."""
         if len(self._shown) < self.strips:
             self._shown.append((strip, list(records)))
+
+    def figures(self, figures: Sequence[Figure]) -> None:
+        """Each as an image under `figures/` and its numbers as a table under `tables/`."""
+        if self._run is None or not figures:
+            return
+        import wandb
+
+        with only_warn(self), staged_with(self._run):
+            self._run.log({f"figures/{figure.key}": wandb.Image(str(figure.path)) for figure in figures})
+            for figure in figures:
+                self._run.log({f"tables/{figure.key}": wandb.Table(figure.columns(), figure.values())})
 
     def finish(self, metrics: Mapping[str, float | int | None], failed: bool) -> None:
         """Log metrics and samples and close the run; without an exit code a failed cell would read "finished"."""

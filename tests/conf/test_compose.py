@@ -3,16 +3,20 @@
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 from hydra import compose, initialize_config_dir
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from experiments.naming import register_resolvers
+from intpv.errors import BadInput
 
 CONF = Path(__file__).parents[2] / "conf"
 OPTIONS = sorted(
     (file.parent.name, file.stem) for file in CONF.glob("*/*.yaml") if file.parent.name not in ("experiment", "sweep")
 )
+EXAMPLE = {"hf_llava": "llava-hf/llava-1.5-7b-hf"}  # models that have no checkpoint of their own, and what they name
 EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
 SPELT_OTHERWISE = {
     "cache",
@@ -43,11 +47,27 @@ def test_every_option_instantiates(group, option):
         assert plain["_target_"].startswith(f"intpv.{group}.{option}.")
 
 
+@pytest.mark.parametrize("model", [option for group, option in OPTIONS if group == "model"])
+def test_every_model_loads_or_says_how_to_download_it(model, tmp_path, monkeypatch):
+    """Without a network and with an empty cache; the encoder is the one that the option itself chooses."""
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    config = OmegaConf.to_container(compose("config", [f"model={model}"]), resolve=True)
+    repository, encoder = config["model"].get("path") or EXAMPLE.get(model), instantiate(config["encoder"])
+    if repository is None:
+        assert not any(weight.is_meta for weight in instantiate(config["model"], encoder=encoder).llm.parameters())
+        return
+    with pytest.raises(InstantiationException) as refused:
+        instantiate(config["model"], encoder=encoder)
+    assert isinstance(refused.value.__cause__, BadInput)
+    assert f"hf download {repository} --local-dir" in str(refused.value.__cause__)
+
+
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_composes(experiment):
     config = compose("config", [f"experiment={experiment}"], return_hydra_config=True)
     assert config.sweep.name == experiment
-    assert set(config.hydra.sweeper.params) <= {"rope_strategy", "frames", "kv_quant", "rearranger"}
+    assert set(config.hydra.sweeper.params) <= {"rope_strategy", "frames", "kv_quant", "rearranger", "video.order"}
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)

@@ -1,4 +1,7 @@
-"""The command in each YAML's head does what it says, as written; only the clips and folders are the test's own."""
+"""The command in each YAML's head does what it says, as written; only the clips and folders are the test's own.
+
+Where it needs a checkpoint that is not here, it says how to download it.
+"""
 
 import re
 import shlex
@@ -6,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from huggingface_hub import constants
 
 from experiments.evaluate import main
 
@@ -21,7 +26,7 @@ def folder(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("file", COMMANDS)
-def test_the_command_in_the_head_runs(file, folder, monkeypatch):
+def test_the_command_in_the_head_runs(file, folder, monkeypatch, capsys):
     arguments = shlex.split(COMMANDS[file], comments=True)
     single = "-m" not in arguments
     small = [
@@ -31,7 +36,24 @@ def test_the_command_in_the_head_runs(file, folder, monkeypatch):
         *(["sweep.name=heads"] * single),
     ]
     monkeypatch.chdir(folder)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "hub"))
     monkeypatch.setattr(sys, "argv", ["evaluate", *arguments, *small])
     with pytest.raises(SystemExit) as ended:
         main()
-    assert ended.value.code == 0
+    if repository := to_download(arguments):
+        assert ended.value.code == 1
+        said = capsys.readouterr()
+        assert f"hf download {repository}" in " ".join((said.out + said.err).split())
+    else:
+        assert ended.value.code == 0
+
+
+def to_download(arguments: list[str]) -> str | None:
+    """The repository that a command's model is read from."""
+    chosen = dict(one.split("=", 1) for one in arguments if "=" in one)
+    if chosen.get("model.weights") == "random":
+        return None
+    if path := chosen.get("model.path"):
+        return path
+    return yaml.safe_load((CONF / f"model/{chosen.get('model', 'mini')}.yaml").read_text()).get("path")

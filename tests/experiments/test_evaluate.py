@@ -1,14 +1,11 @@
 """The evaluate verb as a user meets it: its real command line, its folders, its exit code."""
 
 import json
-import signal
 import sys
 
-import numpy as np
 import pytest
 
 from experiments import score
-from intpv.record.run_folder import RunFolder
 
 from .bench import read
 
@@ -92,34 +89,6 @@ def test_two_runs_of_one_cell_are_byte_identical_with_and_without_a_cache(bench,
     assert content == (second / "samples.jsonl").read_bytes() == (third / "samples.jsonl").read_bytes()
     assert read(second, "metrics.json")["cache/fetched"] == 1
     assert read(third, "metrics.json")["cache/fetched"] == 0
-
-
-def test_attention_kl_of_an_interrupted_cell_is_that_of_a_whole_one(bench, evaluate, monkeypatch):
-    arguments = ("frames=16", "kv_quant=int2", "measure=full")
-    assert evaluate("sweep.name=kl", *arguments)[0] == 0
-    append = RunFolder.append
-
-    def stop_after_one(self, records):
-        if self.answered():
-            raise KeyboardInterrupt
-        append(self, records)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RunFolder, "append", stop_after_one)
-        assert evaluate("sweep.name=kl_broken", *arguments)[0] == 130
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning leaves it ignored
-    assert evaluate("sweep.name=kl_broken", *arguments)[0] == 0
-    (whole,), (broken,) = (bench.cells(name).values() for name in ("kl", "kl_broken"))
-    found, again = (read(cell, "metrics.json") for cell in (whole, broken))
-    names = {name for name in found if name.startswith("attention_kl/")}
-    for scope in ("local", "end_to_end"):
-        assert found[f"attention_kl/{scope}/floor/max"] < 1e-5 < found[f"attention_kl/{scope}/all/mean"]
-        assert {f"attention_kl/{scope}/video/{key}" for key in ("mean", "median", "p95", "max")} <= names
-    assert {name: again[name] for name in names} == pytest.approx({name: found[name] for name in names}, rel=1e-6)
-    with np.load(whole / "attention_kl.npz") as ours, np.load(broken / "attention_kl.npz") as theirs:
-        assert ours["local/kl/all"].shape == (3, 2)  # layers, heads
-        assert all(np.allclose(ours[name], theirs[name]) for name in ours)
-    assert not (broken / "attention_kl").exists()
 
 
 def test_saved_predictions_are_scored_anew_without_a_model(bench, evaluate, monkeypatch, capsys):

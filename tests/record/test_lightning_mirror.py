@@ -3,14 +3,18 @@
 import csv
 import struct
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from hydra.utils import instantiate
+from PIL import Image
 
 from intpv.errors import BadInput
 from intpv.record.curve import Curve
+from intpv.record.figure import Figure
 from intpv.record.lightning_mirror import LightningMirror, flat
 
 CONF = Path(__file__).parents[2] / "conf" / "logger"
@@ -132,3 +136,29 @@ def test_a_logger_that_cannot_write_does_not_stop_the_cell(tmp_path, caplog):
     lightning_mirror.summary("sweep", [], CURVES)
     assert caplog.messages
     assert all(message.startswith("LightningMirror: ") for message in caplog.messages)
+
+
+def test_tensorboard_has_the_figures_as_images_and_tables(tmp_path):
+    pytest.importorskip("tensorboardX", reason="the logger needs it")
+    (tmp_path / "made").mkdir()
+    path = tmp_path / "made" / "memory.png"
+    Image.fromarray(np.full((20, 30, 3), 200, np.uint8)).save(path)
+    tensorboard = mirror("tensorboard", tmp_path)
+    tensorboard.start("sweep", "good", CONFIG, CHOICES)
+    tensorboard.figures([Figure("memory", path, [{"part": "codes", "bytes": 7}])])
+    tensorboard.finish(METRICS, failed=False)
+    values = {value.tag: value for event in events(tmp_path / "sweep" / "good") for value in event.summary.value}
+    with Image.open(BytesIO(values["figures/memory"].image.encoded_image_string)) as picture:
+        assert picture.size == (30, 20)
+        assert np.asarray(picture.convert("RGB")).min() == 200
+    (table,) = [value for tag, value in values.items() if tag.startswith("tables/memory")]
+    assert "| codes | 7 |" in table.tensor.string_val[0].decode()
+    assert values["accuracy"].simple_value == pytest.approx(METRICS["accuracy"])
+
+
+def test_csv_takes_no_figures(tmp_path):
+    csv_mirror = mirror("csv", tmp_path)
+    csv_mirror.start("sweep", "good", CONFIG, CHOICES)
+    csv_mirror.figures([Figure("memory", tmp_path / "gone.png", [])])
+    csv_mirror.finish(METRICS, failed=False)
+    assert (tmp_path / "sweep" / "good" / "metrics.csv").exists()

@@ -25,6 +25,7 @@ def test_no_mirror_does_nothing(tmp_path, monkeypatch):
     mirror = NullMirror()
     mirror.start("sweep", "cell", {"frames": 8}, {"kv_quant": "none"})
     mirror.video([], None)
+    mirror.figures([])
     mirror.finish({"accuracy": 0.5}, failed=False)
     mirror.summary("sweep", [{"cell": "cell"}], [])
     assert mirror.strips == 0

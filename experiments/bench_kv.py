@@ -1,0 +1,128 @@
+"""Measure the KV cache beside transformers' own: python -m experiments.bench_kv [rounds=7] [out=...] [tokens=[4096]]
+
+Every method holds the same prefixes: bytes, bits, losses (drawn layers, and the mini model's on clips that no policy
+was chosen on), a decode step's time and memory on one layer of Llama-7B's shape; on a GPU also attention and the whole
+decoder of that model. Peers that need `pip install "intpv[peers]"` are skipped by name without it; each has 3 minutes.
+A readable table is written beside `out`. Under 15 minutes on two cores; sections=[fidelity,flipbook,speed,decoder].
+"""
+
+import os
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+from omegaconf import OmegaConf
+
+from intpv.errors import BadInput
+from intpv.record.atomic import write_json
+
+from .alternating import machine
+from .command_line import explained
+from .kv_bench.allowance import Allowances
+from .kv_bench.decoder_speed import LLAMA_7B, decoder_speed, random_decoder
+from .kv_bench.fidelities import on_clips, on_video_like
+from .kv_bench.flipbook_layers import watched
+from .kv_bench.layer_speed import Shape, layer_speed
+from .kv_bench.methods import HQQ, PEERS, PRESETS, VARIANTS
+from .kv_bench.tables import markdown
+from .kv_bench.video_like import VideoLike
+from .quiet import quiet
+from .threads import set_threads
+
+DEFAULTS = {
+    "rounds": 7,
+    "out": "analysis/results/bench_kv.json",
+    "sections": ["fidelity", "flipbook", "speed", "decoder"],
+    "seeds": 3,  # drawn layers
+    "clips": 10,
+    "clip_frames": [32, 64],
+    "tokens": [4096, 16384],  # of one layer
+    "heads": 32,  # of it
+    "frames": [8, 32, 64, 128],  # of the whole decoder, 257 tokens each; needs CUDA
+    "threads": 1,
+    "peer_seconds": 180,
+}
+NEEDED = ("optimum-quanto", "hqq", "ninja")  # by peers
+DECODES = ("eager", "compiled")
+NOTES = {
+    "video_like": "Drawn layers (kv_bench/video_like.py) in bfloat16, as a 7B keeps its cache: quanto's scales are "
+    "bfloat16 too. Units of the intervals: heads of all seeds.",
+    "flipbook": "The mini model's own layers in float32, clips of data.seed=1, its question and answer rows. quanto's "
+    "scales are float32 here, and a prefix that its key groups do not fit is padded. Units: clips.",
+}
+
+
+class Result:
+    """What has been measured so far; written whole after every part, so that a stop loses nothing."""
+
+    def __init__(self, options: dict):
+        self.out, self.allowances = Path(options["out"]), Allowances(options["peer_seconds"])
+        self.found = {
+            "what": "KV cache: what each method holds, loses and costs; KL in nats, lower is better throughout",
+            "machine": machine(),
+            "peers": {name: _version(name) for name in NEEDED},
+            "threads": set_threads(options["threads"]),
+            "options": options,
+            "about": NOTES,
+        }
+
+    def add(self, section: str, part: str, measured: dict) -> None:
+        self.found.setdefault(section, {})[part] = measured
+        self.found |= {"skipped": self.allowances.skipped, "peer_seconds": self.allowances.spent}
+        write_json(self.out, self.found)
+        self.out.with_suffix(".md").write_text(markdown(self.found))
+        print(f"{section}: {part}", flush=True)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+@torch.inference_mode()
+def main() -> None:
+    with explained("bench_kv"):
+        run(given(sys.argv[1:]))
+
+
+def given(arguments: list[str]) -> dict:
+    """The defaults with what the command line changes. BadInput for an option that there is not."""
+    changes = OmegaConf.to_container(OmegaConf.from_cli(arguments))
+    if unknown := set(changes) - set(DEFAULTS):
+        raise BadInput(f"bench_kv has the options {', '.join(DEFAULTS)}, got {', '.join(sorted(unknown))}")
+    return DEFAULTS | changes
+
+
+def run(options: dict) -> None:
+    quiet()
+    # quanto builds its extension with the ninja beside this Python, also where that folder is not on the path
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    result, methods = Result(options), {**PEERS, **PRESETS, **VARIANTS}
+    allowances, sections = result.allowances, options["sections"]
+    if "fidelity" in sections:
+        drawn = VideoLike(dtype=torch.bfloat16)
+        result.add("fidelity", "video_like", on_video_like(drawn, range(options["seeds"]), methods, allowances))
+    if "flipbook" in sections:
+        for frames in options["clip_frames"]:
+            clips = watched(frames, options["clips"])
+            real = {name: method for name, method in methods.items() if name not in HQQ}
+            result.add("fidelity", f"flipbook {frames} frames", on_clips(clips, real, allowances))
+    timed = {**PEERS, **PRESETS}
+    if "speed" in sections:
+        for tokens in options["tokens"]:
+            shape = Shape(heads=options["heads"])
+            found = layer_speed(shape, tokens, timed, DECODES, options["rounds"], allowances)
+            result.add("speed", str(tokens), found)
+    if "decoder" in sections and torch.cuda.is_available():
+        decoder = random_decoder(LLAMA_7B, torch.bfloat16, torch.device("cuda"))
+        for frames in options["frames"]:
+            found = decoder_speed(decoder, frames, 257, timed, (*DECODES, "triton"), options["rounds"], allowances)
+            result.add("decoder", str(frames), found)
+    print(result.out.with_suffix(".md").read_text())
+
+
+if __name__ == "__main__":
+    main()

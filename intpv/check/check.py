@@ -1,0 +1,54 @@
+"""Check: everything that watch and ask take for granted of a model, tried in the order in which one needs the other."""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+
+from intpv.check import answering, packing, scaling, tower, weights, wording
+from intpv.check.finding import FAIL, SKIPPED, Check, Finding, found
+from intpv.check.subject import Subject
+from intpv.kv_quant.kv_quant import KVQuant, NoQuant
+from intpv.model.model import Model
+from intpv.rearranger.rearranger import Rearranger
+from intpv.rope_strategy.strategy import RopeStrategy
+
+
+def check(
+    model: Model,
+    rearranger: Rearranger,
+    strategies: Mapping[str, RopeStrategy],
+    policies: Mapping[str, KVQuant | NoQuant],
+    stated: Mapping[str, object],
+) -> Iterator[Finding]:
+    """A finding per check, as it is made. `strategies` and `policies` by option, `stated` is the model's config.
+
+    Where a check fails that the later ones need, these are skipped: one fault gives one FAIL.
+    """
+    for one in (todo := plan(model, rearranger, strategies, policies, stated)):
+        with torch.inference_mode():
+            finding = found(one)
+        yield finding
+        if finding.verdict == FAIL and one.needed:
+            left = len(todo) - todo.index(one) - 1
+            yield Finding(SKIPPED, f"{left} checks", f"they need {one.name}")
+            return
+
+
+def plan(model, rearranger, strategies, policies, stated) -> list[Check]:
+    """In the order of need; questions come last, so that whatever they leave behind spoils no other check."""
+    subject = Subject(model, rearranger)
+    return [
+        *weights.checks(subject, stated.get("dtype"), stated.get("device")),
+        *wording.checks(subject, drawn=stated.get("weights") == "random"),
+        *tower.checks(subject, stated.get("trained_visual_length")),
+        Check("watch", lambda: _watch(subject), needed=True),
+        *scaling.checks(subject, strategies),
+        *packing.checks(subject, policies),
+        *answering.checks(subject),
+    ]
+
+
+def _watch(subject: Subject) -> str:
+    prefill = subject.prefill
+    heads, length, width = prefill.layers[0][0].shape
+    return f"a prefix of {length} tokens, {len(prefill.layers)} layers of {heads} heads x {width}"

@@ -1,0 +1,29 @@
+"""The verb writes what it has measured as it goes, figures and a table."""
+
+import json
+import sys
+
+import pytest
+
+from experiments import bench_kv
+from experiments.kv_bench.methods import PEERS, PRESETS
+from experiments.kv_bench.tables import markdown
+from intpv.errors import BadInput
+
+
+def test_the_verb_writes_figures_and_a_table_as_it_goes(tmp_path, monkeypatch):
+    out = tmp_path / "kv.json"
+    small = [f"out={out}", "sections=[speed]", "tokens=[256]", "heads=2", "rounds=1"]
+    monkeypatch.setattr(sys, "argv", ["bench_kv", *small])
+    monkeypatch.setattr(bench_kv, "DECODES", ("eager",))
+    bench_kv.main()
+    result = json.loads(out.read_text())
+    measured = result["speed"]["256"]["methods"]
+    # every method is either in the table or skipped by name
+    assert {name.removesuffix(" eager") for name in measured} | set(result["skipped"]) == {*PEERS, *PRESETS}
+    assert markdown(result) == out.with_suffix(".md").read_text()
+
+
+def test_an_option_that_there_is_not_is_refused():
+    with pytest.raises(BadInput, match="roundz"):
+        bench_kv.given(["roundz=3"])
