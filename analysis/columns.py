@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from intpv.measure.signatures.shown import shown
+
 from .runs import Cell
 from .units import MISSING, bytes_text, interval_text, percent, seconds_text
 
@@ -66,12 +68,11 @@ def remark(cell: Cell) -> str:
     """What a reader must know about the cell's numbers; nothing where all went well."""
     if cell.status != "done":
         return f"{cell.status}: {cell.reason}" if cell.reason else cell.status
+    notes = shown(cell.metrics)  # of the paper's failure signatures
     answered = cell.metrics.get("coverage", 1)
-    return (
-        ""
-        if answered == 1
-        else f"only {percent(answered)} % of the questions could be answered, the rest count as wrong"
-    )
+    if answered < 1:
+        notes.insert(0, f"only {percent(answered)} % of the questions could be answered, the rest count as wrong")
+    return "; ".join(notes)
 
 
 def _plain(value: float | None) -> str:

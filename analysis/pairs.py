@@ -21,6 +21,7 @@ HEADING = (
 def baseline(cells: Sequence[Cell]) -> Cell | None:
     """The fewest frames shown without RoPE scaling and in full precision: what the model was trained on."""
     plain = [c for c in cells if c.status == "done" and c.kv_quant == "none" and c.rope_strategy == "none"]
+    plain = [c for c in plain if not {"video.order=shuffled", "video.order=reversed"} & set(c.variant.split())]
     return min(plain, key=lambda cell: (cell.frames, cell.rearranger != "contiguous"), default=None)
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from intpv.errors import BadInput
 
+from .order import trios, write_order
 from .pairs import append_pairs
 from .runs import Cell, read_sweep
 from .table import print_table, write_csv, write_markdown
@@ -19,7 +20,8 @@ from .table import print_table, write_csv, write_markdown
 def summarise_sweep(
     folder: str | Path, console: Console | None = None, cells: Sequence[Cell] | None = None
 ) -> list[Path]:
-    """Print the table; write table.md, table.csv, accuracy.png and kv.png into `folder`. Returns what was written.
+    """Print the table; write table.md, table.csv, accuracy.png and kv.png into `folder`, and for a sweep over the order
+    of frames order.md and when.png. Returns what was written.
 
     `cells` where they are read already. A figure for which the sweep has no cells is left out. Raises BadInput for a
     folder without cells.
@@ -34,7 +36,8 @@ def summarise_sweep(
     append_pairs(cells, folder / "table.md")
     write_csv(cells, folder / "table.csv")
     figures = (draw_accuracy(cells, folder / "accuracy.png"), draw_kv(cells, folder / "kv.png"))
-    return [folder / "table.md", folder / "table.csv", *(figure for figure in figures if figure)]
+    orders = write_order(folder, cells) if any(trios(cells)) else []
+    return [folder / "table.md", folder / "table.csv", *(figure for figure in figures if figure), *orders]
 
 
 def main() -> int:

@@ -13,7 +13,7 @@ from intpv.clips import Clips
 from intpv.errors import BadInput
 from intpv.inference import Inference
 from intpv.measure.cell import cell_metrics
-from intpv.measure.signatures.figures import shown
+from intpv.measure.signatures.shown import shown
 from intpv.record.environment import environment
 from intpv.record.mirror import Mirror, only_warn
 from intpv.record.run_folder import RunFolder

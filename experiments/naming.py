@@ -44,7 +44,7 @@ def _cell(*, _root_: DictConfig) -> str:
 
 
 def _by_content(config: dict) -> dict:
-    """Calibration and LoRA as the hash of their bytes: two files of one name are two cells, one file anywhere is one."""
+    """Calibration and LoRA as the hash of their bytes: two files of one name are two cells, one anywhere is one."""
     # both imports load torch, which other cells need not wait for here
     source, lora = config["kv_quant"].get("calibration", "dynamic"), config["model"].get("lora")
     if source not in ("dynamic", None):
@@ -52,7 +52,7 @@ def _by_content(config: dict) -> dict:
 
         config = {**config, "kv_quant": {**config["kv_quant"], "calibration": read(source)[1]}}
     if lora is not None:
-        from intpv.model.lora import content
+        from intpv.model.merging import content
 
         config = {**config, "model": {**config["model"], "lora": content(lora)}}
     return config

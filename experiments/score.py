@@ -55,7 +55,13 @@ def _rescore_cell(run: RunFolder, scorer) -> None:
             record |= {"correct": score.correct, "valid": score.valid}
     figures = VideoFigures(run.path).read()
     known = ("frames", "groups", "rearrangement_is_noop")
-    kept = {key: value for key, value in run.metrics().items() if key in known or key.startswith("attention_kl/")}
+    # flips and garbled output are the old scorer's
+    kept = {
+        key: value
+        for key, value in run.metrics().items()
+        if key in known or key.startswith(("attention_kl/", "signature/"))
+    }
+    kept = {key: value for key, value in kept.items() if not key.startswith("signature/garbled_output")}
     run.finish({**cell_metrics(records, figures), **kept}, records)
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
@@ -23,13 +23,12 @@ from intpv.attention.interface import attending_to, use
 from intpv.errors import BadInput
 from intpv.kv_quant.cache import handed, layers_of
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
-from intpv.layout import Layout, Span
+from intpv.layout import Layout
 from intpv.options import option
+from intpv.placeholders import layout_of, visual_tokens
 from intpv.rope_strategy.apply import applied, geometry_of
 from intpv.rope_strategy.strategy import RopeStrategy
 from intpv.watched import VideoContext
-
-PLACEHOLDERS = ("video_token_id", "video_token_index", "image_token_id", "image_token_index")  # of a config, by version
 
 
 @contextmanager
@@ -175,46 +174,10 @@ class Extended:
 
     def _layout(self, length: int) -> Layout:
         """Text and frames up to the last frame's end; what follows is the question."""
-        names = [name for name in PLACEHOLDERS if getattr(self.model.config, name, None) is not None]
-        ids = {getattr(self.model.config, name) for name in names}
         if self._ids is None or self._ids.shape[-1] != length:
             given = "none" if self._ids is None else f"{self._ids.shape[-1]}"
             raise BadInput(f"an extended model needs input_ids that stand for all {length} tokens, got {given}")
-        return layout_of(torch.isin(self._ids[0].cpu(), torch.tensor(sorted(ids))), self.frames)
-
-
-def layout_of(is_visual: Bool[Tensor, " S"], frames: int) -> Layout:
-    """Spans of a prompt from which tokens are a frame's (S,), up to the last of them.
-
-    One run of tokens is cut into `frames` equal frames, the rest that is left over (a closing token) being text;
-    several runs are a frame each. BadInput where neither fits, and where no question follows.
-    """
-    flags = is_visual.tolist()
-    if True not in flags:
-        raise BadInput(f"an extended model needs a video before the question, got {len(flags)} tokens of text")
-    spans: list[list] = []
-    for flag in flags[: len(flags) - flags[::-1].index(True)]:
-        if spans and spans[-1][0] == flag:
-            spans[-1][1] += 1
-        else:
-            spans.append([flag, 1])
-    runs = [length for flag, length in spans if flag]
-    if len(runs) == 1:
-        per_frame, left = divmod(runs[0], frames)
-        if per_frame == 0 or left >= per_frame:
-            raise BadInput(f"{runs[0]} tokens of video cannot be {frames} frames of one length")
-        before = [Span(length) for flag, length in spans if not flag]
-        shown = [Span(per_frame, float(i)) for i in range(frames)]
-        found = (*before, *shown, *([Span(left)] * bool(left)))
-    elif len(runs) == frames:
-        times = iter(range(frames))
-        found = tuple(Span(length, float(next(times)) if flag else None) for flag, length in spans)
-    else:
-        raise BadInput(f"the prompt must hold {frames} frames, got {len(runs)} runs of visual tokens")
-    layout = Layout(found)
-    if layout.length == len(flags):
-        raise BadInput(f"an extended model needs a question after the video, got none after {layout.length} tokens")
-    return layout
+        return layout_of(visual_tokens(self._ids[0].cpu(), self.model.config), self.frames)
 
 
 def _check(x: Tensor, mask: Tensor | dict | None, more: dict) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from lightning import LightningModule
 
+from intpv.attention.decode import chosen
 from intpv.attention_kl.measured import Measured
 from intpv.cache.first_come import FirstCome
 from intpv.clips import Loaded
@@ -110,6 +111,7 @@ class Inference(LightningModule):
             "kv/full_precision_bytes": packed.full_precision_bytes,
             "kv/bits_per_element": packed.bits_per_element,
             "kv/quantised_fraction": packed.quantised_fraction,
+            "kv/fused": float(chosen(packed.layers[0], self.video_llm.device) != "eager"),
             **(packed.drift.figures() if packed.drift else {}),  # from calibrated ranges, where there are any
             "rope/factor": context.factor,
             "rope/trained_length": context.geometry.trained_length,

@@ -18,7 +18,6 @@ from transformers import (
 
 import intpv
 from intpv.errors import BadInput
-from intpv.extending import layout_of
 from intpv.kv_quant.cache import handed
 from intpv.options import option
 from intpv.rope_strategy.apply import applied, geometry_of
@@ -225,27 +224,3 @@ def test_positions_of_three_axes_are_the_models_own():
         pytest.raises(BadInput, match="with 3 and factor"),
     ):
         own_answer(model, given)
-
-
-def flags(*runs: tuple[bool, int]) -> torch.Tensor:
-    return torch.tensor([flag for flag, length in runs for _ in range(length)])
-
-
-def test_the_spans_of_a_prompt():
-    one = layout_of(flags((False, 3), (True, 13), (False, 2)), 4)
-    assert [(span.length, span.is_frame) for span in one.spans] == [(3, False), *[(3, True)] * 4, (1, False)]
-    apart = layout_of(flags((False, 3), (True, 2), (False, 1), (True, 2), (False, 5)), 2)
-    assert [(span.length, span.time) for span in apart.spans] == [(3, None), (2, 0.0), (1, None), (2, 1.0)]
-
-
-@pytest.mark.parametrize(
-    ("runs", "frames", "message"),
-    [
-        (((False, 3), (True, 7), (False, 2)), 4, "7 tokens of video cannot be 4 frames"),
-        (((True, 2), (False, 1), (True, 2), (False, 1)), 4, "must hold 4 frames, got 2 runs"),
-        (((False, 3), (True, 8)), 4, "needs a question after the video, got none after 11 tokens"),
-    ],
-)
-def test_a_prompt_that_does_not_fit_is_refused(runs, frames, message):
-    with pytest.raises(BadInput, match=message):
-        layout_of(flags(*runs), frames)

@@ -91,7 +91,8 @@ def claim(folder: Path, cells: Sequence[Planned]) -> None:
     flat = [_comparable(cell) for cell in cells]
     keys = {key for one in flat for key in one}
     swept = {key for key in keys if len({json.dumps(one.get(key)) for one in flat}) > 1}
-    fixed = {key: flat[0].get(key) for key in sorted(keys - swept)}
+    # the shortest first: `seed` says what `video.seed`, which follows it, only repeats
+    fixed = {key: flat[0].get(key) for key in sorted(keys - swept, key=lambda key: (key.count("."), key))}
     file = folder / FIXED
     if file.exists():
         before = json.loads(file.read_text(encoding="utf-8"))

@@ -146,4 +146,4 @@ def _compiled(formula, formats: tuple, rows: Tensor):
 def _of_its_own(formula, formats: tuple, shape: tuple, device: torch.device):
     # torch counts recompilations, and stops at 8, per code object: each format gets one of its own
     code = formula.__code__.replace(co_name=f"{formula.__name__}_of_its_own")
-    return torch.compile(FunctionType(code, formula.__globals__), fullgraph=True)
+    return torch.compile(FunctionType(code, formula.__globals__, None, formula.__defaults__), fullgraph=True)

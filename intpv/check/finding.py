@@ -1,11 +1,14 @@
 """Finding: what one check came to, as a line to print."""
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from intpv.errors import BadInput
 
 OK, REFUSED, FAIL, SKIPPED = "ok", "refused", "FAIL", "skipped"
+LONGEST = 200  # characters of a message
 
 
 class Wrong(Exception):
@@ -35,7 +38,7 @@ class Finding:
 
 
 def found(check: Check) -> Finding:
-    """Run it. Whatever else than `Wrong` a broken model raises is a finding too, by its type and first line."""
+    """Run it. Whatever else than `Wrong` a broken model raises is a finding too."""
     try:
         return Finding(OK, check.name, check.judge())
     except Wrong as wrong:
@@ -43,8 +46,15 @@ def found(check: Check) -> Finding:
     except BadInput as error:
         return Finding(REFUSED if check.may_refuse else FAIL, check.name, str(error))
     except Exception as error:
-        first = (str(error).strip() or "no message").splitlines()[0]
-        return Finding(FAIL, check.name, f"{type(error).__name__}: {first}")
+        return Finding(FAIL, check.name, unexpected(error))
+
+
+def unexpected(error: BaseException) -> str:
+    """Type, message, and where in code that is not installed: most likely the adapter's own."""
+    said = " ".join(str(error).split())[:LONGEST] or "no message"
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if "site-packages" not in one.filename]
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {said}{where}"
 
 
 def equal(what: str, got: object, stated: object, by: str = "stated") -> None:

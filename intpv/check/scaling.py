@@ -1,4 +1,4 @@
-"""Scaling: every RoPE strategy is the identity at factor 1, changes the prefix at factor 4, and leaves nothing behind."""
+"""Scaling: a RoPE strategy is the identity at factor 1, changes the prefix at factor 4, and leaves nothing behind."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -37,5 +37,7 @@ def _scales(subject: Subject, strategy: RopeStrategy) -> str:
         raise Wrong("the rotary module's inv_freq is another tensor afterwards than the one before")
     if not torch.equal(table, values) or rotary.attention_scaling != scaling:
         moved = float((table - values).abs().max())
-        raise Wrong(f"afterwards inv_freq is off by {moved:.3g}, attention_scaling {rotary.attention_scaling}, {scaling}")
+        raise Wrong(
+            f"afterwards inv_freq is off by {moved:.3g}, attention_scaling {rotary.attention_scaling}, {scaling}"
+        )
     return f"identity at factor 1; {said}; restored"

@@ -1,4 +1,4 @@
-"""Wording: prompt and tokenizer, as ids: nothing lost, BOS once, and an end that the model and the tokenizer agree on."""
+"""Wording: prompt and tokenizer, as ids: nothing lost, BOS once, and an end that model and tokenizer agree on."""
 
 from intpv.check.finding import Check, Wrong
 from intpv.check.subject import QUESTIONS, Subject

@@ -44,7 +44,7 @@ class Memory:
     def measure(
         self,
         video_llm: VideoLLM,
-        pixels: UInt8[Tensor, "F C S S"],
+        pixels: UInt8[Tensor, "F C h w"],
         timestamps: Float[Tensor, " F"],
         video_id: str,
         questions: Sequence[str],

@@ -5,6 +5,7 @@ from intpv.measure.interval import accuracy_interval, skill_interval
 from intpv.measure.sample import Samples
 from intpv.measure.skill import skill
 from intpv.measure.subsets import by_regime
+from intpv.measure.when import when
 
 
 def summarise(samples: Samples) -> dict[str, float]:
@@ -15,4 +16,5 @@ def summarise(samples: Samples) -> dict[str, float]:
 
 def _measured(samples: Samples) -> dict[str, float]:
     size = {"questions": float(len(samples)), "videos": float(len({sample["video"] for sample in samples}))}
-    return {**size, **accuracy(samples), **accuracy_interval(samples), **skill(samples), **skill_interval(samples)}
+    rates = {**accuracy(samples), **accuracy_interval(samples), **skill(samples), **skill_interval(samples)}
+    return {**size, **rates, **when(samples)}

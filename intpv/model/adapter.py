@@ -25,8 +25,9 @@ That is a whole adapter if its frames stand between two texts. What else a model
 
 The rest is found: decoder, head, embeddings and the one rotary module are transformers' own (model.py). N is
 `group_length` in slots, the trained visual length is in tokens. The template is a Prompt in conf/model/<name>.yaml,
-which names this class' `load`, and the pixels are a class of intpv/video. Judge: the model's own forward of the whole
-prompt (tests/model/test_adapter.py) must give the logits that watch and ask give.
+which names this class' `load`, and the pixels are a class of intpv/video. `python -m experiments.check model=<name>`
+says in seconds what is wrong with it; the last judge is the model's own forward of the whole prompt, which must give
+the logits that watch and ask give (tests/model/test_families.py).
 """
 
 import json
@@ -41,7 +42,7 @@ from intpv.encoder.own import Own
 from intpv.encoder.video_encoder import VideoEncoder
 from intpv.errors import BadInput
 from intpv.model.folder import read
-from intpv.model.lora import mergeable
+from intpv.model.merging import mergeable
 from intpv.model.model import Model
 from intpv.model.prompt import Prompt
 from intpv.video.pixels import Pixels

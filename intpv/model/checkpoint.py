@@ -17,7 +17,7 @@ from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedModel
 
 from intpv.encoder.video_encoder import VideoEncoder
 from intpv.errors import BadInput
-from intpv.model.lora import mergeable
+from intpv.model.merging import mergeable
 from intpv.model.model import Model
 from intpv.model.prompt import Prompt
 from intpv.video.pixels import Pixels

@@ -35,7 +35,7 @@ class HFLlava(Adapter):
         vision, strategy = config.vision_config, config.vision_feature_select_strategy
         if vision.model_type not in CLASS_TOKENS:
             raise BadInput(f"vision_config.model_type must be {' or '.join(CLASS_TOKENS)}, got {vision.model_type}")
-        # strategy default leaves the first token out, also where that is no class token: so does the model's own forward
+        # strategy default leaves out the first token, a class token or not: so does the model's own forward
         tokens = (vision.image_size // vision.patch_size) ** 2 + CLASS_TOKENS[vision.model_type]
         grid = (tokens - (strategy == "default"),)
         super().__init__(

@@ -5,8 +5,6 @@ every tensor of the folder is used, or the folder is refused.
 """
 
 import json
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 
 import torch
@@ -14,7 +12,6 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from intpv.cache.file_hash import file_hash
 from intpv.errors import BadInput
 from intpv.model.model import Model
 
@@ -24,25 +21,9 @@ PROJECTOR = "non_lora_trainables.bin"  # what LLaVA's own training script saves 
 DECODERS = ("model.language_model.model.", "language_model.model.", "model.language_model.", "model.")
 
 
-def mergeable(load: Callable[..., Model]) -> Callable[..., Model]:
-    """`load` with one more argument, `lora`: None, or a folder that is merged into what was loaded."""
-
-    @wraps(load)
-    def with_lora(*given, lora: str | None = None, **settings) -> Model:
-        model = load(*given, **settings)
-        return model if lora is None else merge(model, lora)
-
-    return with_lora
-
-
-def content(path: str) -> list[str]:
-    """Hashes of all that `merge` reads of a folder: two adapters of one name are two, one that has moved is one."""
-    folder = Path(path).expanduser()
-    files = [folder / name for name in ("adapter_config.json", *WEIGHTS, PROJECTOR)]
-    found = [file_hash(file) for file in files if file.is_file()]
-    if len(found) < 2:
-        raise _incomplete(folder)
-    return found
+def incomplete(folder: Path) -> BadInput:
+    """What to raise for a folder that lacks files."""
+    return BadInput(f"model.lora={folder} must hold adapter_config.json and one of {', '.join(WEIGHTS)}")
 
 
 def merge(model: Model, path: str) -> Model:
@@ -58,7 +39,7 @@ def merge(model: Model, path: str) -> Model:
     folder = Path(path).expanduser()
     file = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
     if file is None or not (folder / "adapter_config.json").is_file():
-        raise _incomplete(folder)
+        raise incomplete(folder)
     config = _config(folder / "adapter_config.json", LoraConfig)
     weights = _renamed(_read(file), _place_of_decoder(model.llm), file)
     config.target_modules = sorted({key.rsplit(".lora_", 1)[0] for key in weights})
@@ -74,10 +55,6 @@ def merge(model: Model, path: str) -> Model:
         _replace_projector(model, folder / PROJECTOR)
     model.llm.eval().requires_grad_(False)
     return model
-
-
-def _incomplete(folder: Path) -> BadInput:
-    return BadInput(f"model.lora={folder} must hold adapter_config.json and one of {', '.join(WEIGHTS)}")
 
 
 def _config(file: Path, kind: type):

@@ -18,7 +18,7 @@ from intpv.model.assembly import assemble
 from intpv.model.checkpoint import EMBEDDED
 from intpv.model.drawing import ABOUT, draw
 from intpv.model.filling import Naming, Source, fill
-from intpv.model.lora import mergeable
+from intpv.model.merging import mergeable
 from intpv.model.model import Model
 from intpv.model.place import find
 from intpv.model.prompt import Prompt

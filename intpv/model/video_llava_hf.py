@@ -15,7 +15,7 @@ from intpv.encoder.video_encoder import VideoEncoder
 from intpv.errors import BadInput
 from intpv.model.assembly import assemble
 from intpv.model.filling import Naming, fill
-from intpv.model.lora import mergeable
+from intpv.model.merging import mergeable
 from intpv.model.model import Model
 from intpv.model.place import find
 from intpv.model.prompt import Prompt

@@ -8,9 +8,9 @@ PARTS = ("decode", "encode", "rearrange", "prefill", "pack", "watch", "first_tok
 
 
 def test_a_full_cell_has_ledger_peaks_spread_and_pictures(bench, evaluate):
-    code, _ = evaluate("sweep.name=full", "measure=full", "kv_quant=int8", "frames=16")
+    code, _ = evaluate("sweep.name=measured_cell", "measure=full", "kv_quant=int8", "frames=16")
     assert code == 0
-    (cell,) = bench.cells("full").values()
+    (cell,) = bench.cells("measured_cell").values()
     metrics = read(cell, "metrics.json")
     parts = ("codes", "scales", "zeros", "angles", "exempt", "padding")
     assert metrics["kv/bytes"] == sum(metrics[f"kv/{part}_bytes"] for part in parts)

@@ -67,8 +67,8 @@ def test_off_nothing_of_it_is_called(bench, evaluate, monkeypatch):
 
     monkeypatch.setattr(Measuring, "measure", refuse)
     monkeypatch.setattr(TrainedLength, "of", refuse)
-    assert evaluate("sweep.name=off", ONE_THREAD, "frames=16", "kv_quant=int2")[0] == 0
-    (cell,) = bench.cells("off").values()
+    assert evaluate("sweep.name=measures_off", ONE_THREAD, "frames=16", "kv_quant=int2")[0] == 0
+    (cell,) = bench.cells("measures_off").values()
     assert not any(name.startswith(("attention_kl", "flips", "signature")) for name in read(cell, "metrics.json"))
     assert not (cell / "attention_kl.npz").exists()
 

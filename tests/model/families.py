@@ -138,7 +138,7 @@ def hf_llava() -> Family:
     config = LlavaConfig(
         vision_config=CLIPVisionConfig(
             hidden_size=32,
-            intermediate_size=48,
+            intermediate_size=40,
             num_hidden_layers=3,
             num_attention_heads=2,
             image_size=16,

@@ -1,6 +1,7 @@
 """LoRA: merged weights equal PEFT's own adapted model; nothing in the folder may be left over."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -9,18 +10,21 @@ from safetensors.torch import load_file, save_file
 from intpv.errors import BadInput
 from intpv.model import checkpoint
 from intpv.model.lora import merge
+from intpv.model.merging import content
+
+from .test_hf_llava import read, write
 
 peft = pytest.importorskip("peft", reason="the extra lora is not installed")
 IDS = torch.arange(1, 13)[None]
 
 
-def fresh():
+def fresh(**choice):
     from intpv.encoder.languagebind import LanguageBind
 
     stated = json.loads((checkpoint.EMBEDDED / "encoder/config.json").read_text())
     stated.pop("encoder")
     encoder = LanguageBind(llm_width=128, select_layer=stated.pop("depth"), **stated)
-    return checkpoint.load(encoder)
+    return checkpoint.load(encoder, **choice)
 
 
 @pytest.fixture
@@ -53,6 +57,35 @@ def test_merged_weights_answer_as_the_adapted_model_does(trained):
     assert not torch.allclose(before, expected, atol=1e-2)
     assert type(merged.llm).__name__ == "LlamaForCausalLM"
     assert not any("lora" in name for name, _ in merged.llm.named_modules())
+
+
+def test_a_loader_merges_what_it_is_given(trained):
+    folder, expected = trained
+    assert torch.allclose(logits(fresh(lora=str(folder))), expected, atol=1e-4)
+    with pytest.raises(BadInput, match=r"model\.lora=/no/where must hold adapter_config\.json"):
+        fresh(lora="/no/where")
+
+
+def test_an_adapter_is_merged_into_a_model_with_its_own_tower(tmp_path):
+    """LLaVA's decoder sits inside it; the adapter was trained on the whole model."""
+    llava = write(tmp_path / "base")
+    config = peft.LoraConfig(r=4, target_modules=r".*language_model.*\.(q_proj|v_proj)", init_lora_weights=False)
+    adapted = peft.get_peft_model(llava, config).eval()
+    adapted.save_pretrained(tmp_path / "lora")
+    plain, merged = read(tmp_path / "base"), read(tmp_path / "base", lora=str(tmp_path / "lora"))
+    with torch.no_grad():
+        expected = adapted(input_ids=IDS).logits
+    assert torch.allclose(logits(merged), expected, atol=1e-4)
+    assert not torch.allclose(logits(plain), expected, atol=1e-2)
+
+
+def test_a_cell_counts_an_adapter_by_its_bytes(trained, tmp_path):
+    folder, _ = trained
+    before, moved = content(str(folder)), tmp_path / "elsewhere"
+    shutil.copytree(folder, moved)
+    assert content(str(moved)) == before
+    rewrite(moved, lambda held: {key: value + 1 for key, value in held.items()})
+    assert content(str(moved)) != before
 
 
 def rewrite(folder, change) -> None:

@@ -60,16 +60,3 @@ def _probe(run: Float[Tensor, "videos k k"], baseline: Float[Tensor, "videos k k
     verdict: Verdict = too_high([error for error, _ in ours], [error for error, _ in usual])
     r2 = {"r2": fmean(r2 for _, r2 in ours), "r2_baseline": fmean(r2 for _, r2 in usual)}
     return verdict.named("time_probe") | {f"signature/time_probe/{name}": value for name, value in r2.items()}
-
-
-def shown(metrics: Mapping[str, float]) -> list[str]:
-    """A line for each signature that a finished cell shows, with its figures."""
-    verdicts = {
-        name: value for name, value in metrics.items() if name.startswith("signature/") and name.count("/") == 1
-    }
-    return [
-        f"{name.removeprefix('signature/')} shows: {metrics[f'{name}/value']:.3g}, threshold "
-        f"{metrics[f'{name}/threshold']:.3g} ({metrics[f'{name}/baseline']:.3g} at the trained length)"
-        for name in sorted(verdicts)
-        if verdicts[name]
-    ]

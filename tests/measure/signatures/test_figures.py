@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from intpv.measure.signatures.figures import shown, signature_figures
+from intpv.measure.signatures.figures import signature_figures
+from intpv.measure.signatures.shown import shown
 from intpv.measure.signatures.time_probe import moments
 
 NAMES = {

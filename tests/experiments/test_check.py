@@ -1,0 +1,98 @@
+"""The check verb: sound models pass, what is broken ends with 1, what does not load ends with 2 and one line."""
+
+import sys
+
+import pytest
+
+from experiments import check
+
+from ..tiny import tiny_model
+
+TINY = {
+    "hidden_size": 64,
+    "intermediate_size": 64,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "image_size": 28,
+    "llm_width": 64,
+}
+LLM = {"intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+
+
+def broken(**_):
+    """A loader that a config may name: declares that it does not mix time, and does."""
+    model = tiny_model()
+    model.encoder.mixes_time = False
+    return model
+
+
+def incomplete(**_):
+    """A loader that takes something that is not there."""
+    return tiny_model().encoder.vision_tower
+
+
+@pytest.fixture
+def ended(monkeypatch, capsys):
+    """(exit code, standard output, standard error)"""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["check", "trainer.threads=1", *arguments])
+        with pytest.raises(SystemExit) as end:
+            check.main()
+        return end.value.code, *capsys.readouterr()
+
+    return run
+
+
+def test_the_mini_model_passes_with_every_option(ended):
+    code, out, _ = ended("model=mini")
+    assert code == 0
+    verdicts = [line.split()[0] for line in out.splitlines()[:-1]]
+    assert set(verdicts) == {"ok"}
+    assert out.splitlines()[-1].startswith("0 checks failed, in ")
+    options = [
+        f"{one.parent.name}={one.stem} " for g in ("rope_strategy", "kv_quant") for one in check.CONF.glob(f"{g}/*")
+    ]
+    assert len(options) > 10
+    assert all(option in out for option in options)
+
+
+def test_random_weights_of_a_large_model_pass_or_refuse_what_is_calibrated(ended):
+    sizes = [f"encoder.{key}={value}" for key, value in TINY.items()]
+    sizes += [f"model.llm.{key}={value}" for key, value in LLM.items()]
+    code, out, _ = ended("model=video_llava_7b", "model.weights=random", "model.device=cpu", *sizes)
+    assert code == 0
+    refused = [line for line in out.splitlines() if line.startswith("refused")]
+    assert {line.split()[1] for line in refused} == {"kv_quant=paper_channel", "kv_quant=paper_tensor"}
+    assert all("was calibrated on model mini" in line for line in refused)
+
+
+def test_one_fault_is_one_line_and_exit_code_1(ended):
+    code, out, _ = ended("model=random", "model._target_=tests.experiments.test_check.broken")
+    assert code == 1
+    assert [line.split()[:2] for line in out.splitlines() if line.startswith("FAIL")] == [["FAIL", "mixes_time"]]
+    assert "measured True, declared False" in out
+
+
+def test_a_loader_that_breaks_is_one_line_that_says_where(ended):
+    code, out, error = ended("model=random", "model._target_=tests.experiments.test_check.incomplete")
+    assert (code, error) == (1, "")
+    assert out.startswith("FAIL    loads")
+    assert "has no attribute 'vision_tower' (" in out
+    assert len(out.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["model=mine"], "model=mine is no option"),
+        (["model=hf_llava"], "model=hf_llava reads a checkpoint of yours: model.path=FOLDER"),
+        (["model=hf_llava", "model.path=/no/where"], "model.path=/no/where is no folder: hf download llava-hf/"),
+        (["model=mini", "model.lora=/no/where"], "model.lora"),
+    ],
+)
+def test_what_does_not_load_is_one_line_and_exit_code_2(ended, arguments, line):
+    code, out, error = ended(*arguments)
+    assert (code, out) == (2, "")
+    assert error.startswith(f"check: {line}")
+    assert len(error.splitlines()) == 1
