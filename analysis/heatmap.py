@@ -22,6 +22,8 @@ PANELS = {  # table in attention_kl.npz -> title
     "grouped/total": "to the trained length, keys grouped by time",
     "grouped/within_video": "to the trained length, within the video",
 }
+UNQUANTISED = "the same prefix unquantised"
+REFERENCES = {"local": UNQUANTISED, "end_to_end": UNQUANTISED, "grouped": "the trained length"}  # of a panel's pass
 WRITTEN = 64  # heads up to which each has its number written in it
 DECADES = 4  # below the largest value that colours tell apart
 
@@ -32,7 +34,8 @@ def draw_attention_kl(cell: Cell, tables: Mapping[str, NDArray]) -> Figure | Non
     if not shown:
         return None
     rows = -(-len(shown) // 2)
-    canvas = cell_figure(cell, "attention KL", height=1 + 4.2 * rows)
+    to = dict.fromkeys(REFERENCES[name.partition("/")[0]] for name in shown)
+    canvas = cell_figure(cell, f"attention KL to {' and to '.join(to)}", height=1 + 4.2 * rows)
     axes = canvas.subplots(rows, 2, squeeze=False)
     norm = _norm(np.concatenate([table.flatten() for table in shown.values()]))
     for axis, (name, table) in zip(axes.flat, shown.items(), strict=False):

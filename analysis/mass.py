@@ -12,13 +12,15 @@ from .panels import COLORS, GREY, MARKERS, add_legend, cell_figure, open_axis, s
 from .runs import Cell
 
 SIDES = ("reference", "modified")
+SHOWN = {"reference": "reference (the same prefix unquantised)", "modified": "modified (as the cell stores it)"}
 PASSES = ("local", "end_to_end")
+KINDS = 3  # groups of keys before the frames: sink, text, question
 
 
 def draw_attention_mass(cell: Cell, tables: Mapping[str, NDArray]) -> Figure | None:
     """Write attention_mass.png; None without tables of mass."""
     curves = {
-        (scope, side): _frames(cell, tables[f"{scope}/mass/{side}"])
+        (scope, side): _frames(tables[f"{scope}/mass/{side}"])
         for scope in PASSES
         for side in SIDES
         if f"{scope}/mass/{side}" in tables
@@ -38,7 +40,7 @@ def draw_attention_mass(cell: Cell, tables: Mapping[str, NDArray]) -> Figure | N
     add_legend(canvas, share[0].get_legend_handles_labels()[0])
     rows = [
         {"frame": index + 1, **{f"{scope} {side}": float(curve[index]) for (scope, side), curve in curves.items()}}
-        for index in range(cell.frames)
+        for index in range(len(curves[scopes[0], "reference"]))
     ]
     return Figure("attention_mass", save(canvas, cell.folder / "attention_mass.png"), rows)
 
@@ -47,10 +49,10 @@ def _draw(share: Axes, change: Axes, reference: NDArray, modified: NDArray) -> N
     frames = range(1, len(reference) + 1)
     for index, (side, mass) in enumerate(zip(SIDES, (reference, modified), strict=True)):
         style = {"color": COLORS[index], "marker": MARKERS[index], "linestyle": ("-", "--")[index]}
-        share.plot(frames, mass, label=side, markersize=4, **style)
+        share.plot(frames, mass, label=SHOWN[side], markersize=4, **style)
     change.bar(frames, modified - reference, color=COLORS[1])
     change.axhline(0, color=GREY, linewidth=1)
-    change.set_xlabel("frame, in order of time")
+    change.set_xlabel("frame (or slot of frames), in order of time")
     change.set_xlim(0.3, len(reference) + 0.7)
     change.xaxis.set_major_locator(MaxNLocator(integer=True))
     share.set_ylim(bottom=0)
@@ -58,6 +60,6 @@ def _draw(share: Axes, change: Axes, reference: NDArray, modified: NDArray) -> N
         open_axis(axis)
 
 
-def _frames(cell: Cell, table: NDArray) -> NDArray:
-    """(F,) from (L, H, G): the frames are the last groups."""
-    return table.mean((0, 1))[-cell.frames :]
+def _frames(table: NDArray) -> NDArray:
+    """(F,) from (L, H, G); fewer where a tower makes one slot of several frames."""
+    return table.mean((0, 1))[KINDS:]

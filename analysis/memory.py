@@ -22,7 +22,9 @@ def draw_memory(cell: Cell) -> Figure:
     canvas = cell_figure(cell, "memory", height=5.4)
     left, right = canvas.subplots(1, 2)
     _stack(left, peaks)
-    left.set_title("peak, one video and all its questions", fontsize=11)
+    left.set_title(
+        "peak, one video and all its questions\n(watch's activations: with the prefix unquantised)", fontsize=11
+    )
     _stack(right, prefix)
     right.set_title(f"KV prefix, {cell.metrics['kv/bits_per_element']:.3g} bits per element", fontsize=11)
     path = save(canvas, cell.folder / "memory.png")

@@ -23,17 +23,18 @@ from .kv_bench.allowance import Allowances
 from .kv_bench.decoder_speed import LLAMA_7B, decoder_speed, random_decoder
 from .kv_bench.fidelities import on_clips, on_video_like
 from .kv_bench.flipbook_layers import watched
-from .kv_bench.layer_speed import Shape, layer_speed
+from .kv_bench.layer_speed import PATCHES, Shape, layer_speed
 from .kv_bench.methods import HQQ, PEERS, PRESETS, VARIANTS
 from .kv_bench.tables import markdown
 from .kv_bench.video_like import VideoLike
 from .quiet import quiet
 from .threads import set_threads
 
+SECTIONS = ("fidelity", "flipbook", "speed", "decoder")
 DEFAULTS = {
     "rounds": 7,
     "out": "analysis/results/bench_kv.json",
-    "sections": ["fidelity", "flipbook", "speed", "decoder"],
+    "sections": list(SECTIONS),
     "seeds": 3,  # drawn layers
     "clips": 10,
     "clip_frames": [32, 64],
@@ -93,7 +94,12 @@ def given(arguments: list[str]) -> dict:
     changes = OmegaConf.to_container(OmegaConf.from_cli(arguments))
     if unknown := set(changes) - set(DEFAULTS):
         raise BadInput(f"bench_kv has the options {', '.join(DEFAULTS)}, got {', '.join(sorted(unknown))}")
-    return DEFAULTS | changes
+    options = DEFAULTS | changes
+    if not options["sections"] or set(options["sections"]) - set(SECTIONS):  # none would show the last result as new
+        raise BadInput(f"sections must be some of {', '.join(SECTIONS)}, got {options['sections']}")
+    if ragged := [tokens for tokens in options["tokens"] if tokens < PATCHES or tokens % PATCHES]:
+        raise BadInput(f"tokens must be whole frames of {PATCHES}, got {', '.join(map(str, ragged))}")
+    return options
 
 
 def run(options: dict) -> None:

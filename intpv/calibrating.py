@@ -13,8 +13,8 @@ from intpv.viewing import Viewer
 def calibrate(viewer: Viewer, benchmark: Benchmark, videos: int, bins: int, sinks: int) -> Calibration:
     """Over `videos` clips of the benchmark's calibration split; the first `sinks` tokens of each do not count.
 
-    BadInput where that split is the benchmark's own, where a clip cannot be read, and where contexts differ in what
-    turned their keys: ranges of two factors are of neither.
+    BadInput where that split is the benchmark's own, where a clip cannot be read, and where contexts differ in frames
+    or in what turned their keys: ranges of two factors are of neither.
     """
     if videos < 1 or bins < 2 or sinks < 0:
         raise BadInput(f"calibration needs videos >= 1, bins >= 2 and sinks >= 0, got {videos}, {bins} and {sinks}")
@@ -29,7 +29,8 @@ def calibrate(viewer: Viewer, benchmark: Benchmark, videos: int, bins: int, sink
         prefill = video_llm.prefill(view.features, view.timestamps, loaded.item.id)
         here = video_llm.origin(prefill)
         if origin is not None and here != origin:
-            raise BadInput(f"all clips must have one rotation, got factor {origin.factor:g} and {here.factor:g}")
+            both = (f"factor {one.factor:g} at {one.frames} frames" for one in (origin, here))
+            raise BadInput(f"all clips must have one rotation and one length, got {' and '.join(both)}")
         origin = here
         stream.add(prefill.layers, video_llm.rope_strategy.angles(prefill.layout, prefill.geometry, prefill.factor))
     about = {"dataset": benchmark.name, "split": apart.split, "clips": str(videos), "sinks": str(sinks)}

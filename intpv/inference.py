@@ -83,6 +83,7 @@ class Inference(LightningModule):
         start = time.perf_counter()
         context = self.video_llm.pack(prefilled.prefill)
         pack_s = self._since(start)
+        fused = chosen(context.packed.layers[0], self.video_llm.device) != "eager"  # refused here: no video has a say
         bounds = self.benchmark.bounds(item, prefilled.indices)
         start = time.perf_counter()
         texts = [question.text for question in item.questions]
@@ -111,20 +112,30 @@ class Inference(LightningModule):
             "kv/full_precision_bytes": packed.full_precision_bytes,
             "kv/bits_per_element": packed.bits_per_element,
             "kv/quantised_fraction": packed.quantised_fraction,
-            "kv/fused": float(chosen(packed.layers[0], self.video_llm.device) != "eager"),
+            "kv/fused": float(fused),
             **(packed.drift.figures() if packed.drift else {}),  # from calibrated ranges, where there are any
             "rope/factor": context.factor,
             "rope/trained_length": context.geometry.trained_length,
         }
-        if self.memory and self.memory.on(self.video_llm.device) and item.id in self.weighed:
-            frames = loaded.frames or self.viewer.frames(item.path)
-            options = [question.options for question in item.questions]
-            figures |= self.memory.measure(self.video_llm, frames.pixels, frames.timestamps, item.id, texts, options)
         measured = None
         if self.baseline:
             asked = Asked(item, prefilled.prefill, context, answers)
             measured = self.measuring.measure(self.viewer, self.baseline, self.scorer, asked)
+            del asked
+        if self.memory and self.memory.on(self.video_llm.device) and item.id in self.weighed:
+            del prefilled, context, packed  # what is measured is made once more
+            figures |= self._peaks(loaded)
         return Watched(records, figures, fetched, measured)
+
+    def _peaks(self, loaded: Loaded) -> dict[str, int]:
+        """Empty, under a warning, where the device has no room for a second time beside what the run keeps."""
+        item, frames = loaded.item, loaded.frames or self.viewer.frames(loaded.item.path)
+        asked = [[getattr(question, name) for question in item.questions] for name in ("text", "options")]
+        try:
+            return self.memory.measure(self.video_llm, frames.pixels, frames.timestamps, item.id, *asked)
+        except torch.OutOfMemoryError as error:
+            log.warning("%s: peaks of memory not measured: %s", item.id, str(error).partition(". ")[0])
+            return {}
 
     def _prefilled(self, loaded: Loaded) -> tuple[Prefilled, bool]:
         """The prefix before packing, and whether frames and tower were spared for it."""

@@ -56,9 +56,9 @@ class Measuring:
                 raise BadInput(f"measure.{name} must be true or false, got {value}: measure=full sets attention_kl")
         if self.reference not in REFERENCES:
             raise BadInput(f"measure.reference must be one of {', '.join(REFERENCES)}, got {self.reference}")
-        for name in ("sinks", "visual_rows"):
-            if getattr(self, name) < 0:
-                raise BadInput(f"measure.{name} must be at least 0, got {getattr(self, name)}")
+        for name in ("sinks", "visual_rows", "seed"):
+            if not isinstance(value := getattr(self, name), int) or isinstance(value, bool) or value < 0:
+                raise BadInput(f"measure.{name} must be a whole number of at least 0, got {value}")
 
     @property
     def is_on(self) -> bool:

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from intpv.kv_quant.kv_quant import Layers
-from intpv.kv_quant.packed import PackedPrefix
+from intpv.kv_quant.packed import Layers, PackedPrefix
 from intpv.layout import Layout
 from intpv.rope_strategy.geometry import RopeGeometry
 

@@ -41,7 +41,7 @@ def fidelity(found: dict) -> str:
 
 
 def ratios(found: dict) -> str:
-    """Of the KL, ours / theirs; a limit stands where ours has no more bits."""
+    """Of the KL, ours / theirs; a limit stands where the bits are equal, to within ratios.EQUAL."""
     lines = []
     for one in found["ratios"]:
         bits = " / ".join(f"{bits:.2f}" for bits in one["bits"])

@@ -48,17 +48,23 @@ def attend_run(q: Float[Tensor, "H R d"], run: Run, scaling: float) -> Attended:
 
 
 def _few(rows: Tensor, run: Run, keys: Reading | None, values: Reading | None) -> Attended:
-    logits = rows @ run.keys.piece(0, run.length).float().mT if keys is None else _logits(rows, keys)
+    logits = _dense_logits(rows, run) if keys is None else _logits(rows, keys)
     peak = logits.amax(-1, keepdim=True)
     weights = logits.sub_(peak).exp_()
     total = weights.sum(-1, keepdim=True)
     if values is None:
-        out = weights @ run.values.piece(0, run.length).float()
+        pieces = range(0, run.length, PIECE)
+        out = sum(weights[..., i : i + PIECE] @ run.values.piece(i, i + PIECE).float() for i in pieces)
     else:
         out = _compiled(fused.weighted, (values.format,), rows)(
             _lengths(weights, 2), _lengths(values.packed, 1), *_tables(values)
         )
     return out / total, (peak + total.log()).squeeze(-1)
+
+
+def _dense_logits(rows: Tensor, run: Run) -> Tensor:
+    """In pieces: keys in bfloat16 are float32 for a while."""
+    return torch.cat([rows @ run.keys.piece(i, i + PIECE).float().mT for i in range(0, run.length, PIECE)], -1)
 
 
 def _logits(rows: Tensor, keys: Reading) -> Tensor:

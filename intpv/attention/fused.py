@@ -103,7 +103,7 @@ def _place(cells, groups, packed, tokens=None):
         return 0, slice(None)
     if tokens is None:
         tokens = torch.arange(packed.shape[1], device=packed.device)
-    group = tokens // cells.frame // (cells.group or packed.shape[1])
+    group = tokens // cells.frame // cells.group if cells.group else 0  # `tokens` may lie beyond this piece's length
     return tokens % cells.frame if cells.frame > 1 else 0, group
 
 

@@ -1,8 +1,6 @@
 """Figures: a pass' sums as flat metrics, and the heads that stand out."""
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from intpv.attention_kl.head_sums import HeadSums
 from intpv.attention_kl.key_groups import FIRST_FRAME, KINDS
@@ -60,8 +58,3 @@ def worst_heads(sums: HeadSums, name: str = "kl/all", count: int = 5) -> list[tu
         (sums.layers[place // heads], place % heads, value)
         for place, value in zip(places.tolist(), values.tolist(), strict=True)
     ]
-
-
-def frame_mass(sums: HeadSums, side: str) -> Float[Tensor, " F"]:
-    """Mean mass on each frame over layers and heads; side is reference or modified."""
-    return sums.mean(f"mass/{side}").mean((0, 1))[FIRST_FRAME:]

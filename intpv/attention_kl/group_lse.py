@@ -1,18 +1,11 @@
 """Group lse: how much attention one model alone gives to each group of its keys, in one streaming pass."""
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from intpv.attention_kl.key_groups import KeyGroups
 from intpv.attention_kl.reader import Reader
 from intpv.attention_kl.side import Side
 from intpv.attention_kl.tally import Tally, tally, union, unseen
-
-
-def group_lse(side: Side, groups: KeyGroups) -> Float[Tensor, "H R G"]:
-    """Log-sum-exp of one model's logits over each group of its keys, -inf for a group without keys; one pass."""
-    return group_tallies(side, groups).lse
 
 
 def group_tallies(side: Side, groups: KeyGroups) -> Tally:

@@ -15,7 +15,8 @@ Bins = Int[Tensor, "_"]
 def time_bins(reference: Sequence[float], modified: Sequence[float]) -> tuple[Bins, Bins, int]:
     """The bin of each frame of both models, matched by timestamp (seconds), and how many bins there are.
 
-    A bin is what lies nearest to one instant of the model that saw fewer: 8 against 32 frames gives 8 bins of 4.
+    A bin is what lies nearest to one instant of the model that saw fewer: 8 against 32 frames, both in the middle of
+    equal parts, gives 8 bins of 4. Other sampling gives bins of unlike size, which even attention would fill unlike.
     """
     if not reference or not modified:
         raise BadInput(f"time bins need frames on both sides, got {len(reference)} and {len(modified)}")

@@ -18,12 +18,13 @@ def check(source: str | None, multiplier: float | int, sides: tuple[Side, Side])
             "kv_quant.calibration must be dynamic, embedded or a file, got null: "
             "`python -m experiments.calibrate_kv out=FILE` with the overrides of this run makes it"
         )
-    if not 0 < multiplier < float("inf"):
-        raise BadInput(f"kv_quant.range_multiplier must be over 0, got {multiplier}")
+    if not (isinstance(multiplier, float | int) and 0 < multiplier < float("inf")):
+        raise BadInput(f"kv_quant.range_multiplier must be a number over 0, got {multiplier}")
     if source == DYNAMIC:
         if multiplier != 1:
             raise BadInput(f"kv_quant.range_multiplier is of calibrated ranges, got {multiplier} with dynamic ones")
         return
+    read(source)
     for side in sides:
         if not side.is_quantised:
             continue
@@ -38,7 +39,6 @@ def check(source: str | None, multiplier: float | int, sides: tuple[Side, Side])
                 raise BadInput(
                     f"kv_quant.{side.name}_{name} must be {wanted} with kv_quant.calibration={source}, got {got}"
                 )
-    read(source)
 
 
 def grids(

@@ -80,15 +80,17 @@ class Stream:
         return {kind: Statistics.of(x.float().mT, self.bins) for kind, x in each}
 
 
-def read(source: str) -> tuple[Calibration, str]:
+def read(source: object) -> tuple[Calibration, str]:
     """The calibration of a file, or of the embedded one, and the sha256 of its bytes. BadInput for what is none."""
+    if not isinstance(source, str):  # Hydra takes a file named 3 for a number
+        raise BadInput(f"kv_quant.calibration must be dynamic, embedded or a file in quotes, got {source}")
     path = EMBEDDED if source == "embedded" else Path(source).expanduser()
     try:
         state = path.stat()
         return _read(path, state.st_mtime_ns, state.st_size)
     except OSError as error:
-        reason = f"kv_quant.calibration={source}: {error.strerror}"
-        raise BadInput(f"{reason}; `python -m experiments.calibrate_kv out={source}` makes it") from None
+        makes = f"; `python -m experiments.calibrate_kv out={source}` makes it" * isinstance(error, FileNotFoundError)
+        raise BadInput(f"kv_quant.calibration={source}: {error.strerror}{makes}") from None
 
 
 @lru_cache(2)  # cells that differ in bits alone read one file

@@ -1,7 +1,7 @@
 """What becomes of a video's prefix after prefill: kept as it is (`none`) or packed into few bits by a policy."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -9,21 +9,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from intpv.errors import BadInput
-from intpv.kv_quant.calibrated import DYNAMIC, grids
-from intpv.kv_quant.drift import Drift
 from intpv.kv_quant.origin import Origin
-from intpv.kv_quant.packed import PackedLayer, PackedPrefix, check_decode
+from intpv.kv_quant.packed import Layers, PackedLayer, PackedPrefix, check_decode
 from intpv.kv_quant.policy import Policy
-from intpv.kv_quant.pre_rope import PreRope
+from intpv.kv_quant.pre_rope import PreRope, axes_of
+from intpv.kv_quant.ranges import BySide, Ranges
 from intpv.kv_quant.runs import Run
-from intpv.kv_quant.static import StaticGrid
-from intpv.kv_quant.stored import Codes, Dense
+from intpv.kv_quant.stored import Dense
 from intpv.kv_quant.zone import Zone
 from intpv.layout import Layout
 
 log = logging.getLogger(__name__)
-
-Layers = Sequence[tuple[Float[Tensor, "H_kv S d"], Float[Tensor, "H_kv S d"]]]
 
 
 @dataclass(frozen=True)
@@ -43,7 +39,8 @@ class NoQuant:
         origin: Callable[[], Origin] | None = None,
     ) -> PackedPrefix:
         """See `KVQuant.pack`."""
-        return _prefix(layers, layout, [PackedLayer((Run(Dense(k), Dense(v)),), self.decode) for k, v in layers], 0)
+        _check_length(layers, layout)
+        return PackedPrefix.of(layers, [PackedLayer((Run(Dense(k), Dense(v)),), self.decode) for k, v in layers])
 
     def closed_form_bytes(
         self,
@@ -63,8 +60,7 @@ class NoQuant:
 class KVQuant(Policy):
     """Quantise by a policy, once: with the scales and zeros of the prefix itself, or with calibrated ones."""
 
-    _grids: dict = field(default_factory=dict, init=False, repr=False, compare=False)  # by origin and device
-    _warned: list = field(default_factory=list, init=False, repr=False, compare=False)  # of a large drift
+    _ranges: Ranges = field(default_factory=Ranges, init=False, repr=False, compare=False)
 
     def pack(
         self,
@@ -86,11 +82,11 @@ class KVQuant(Policy):
         zone, quantised_sides = self.zone(layout), self.keys.is_quantised + self.values.is_quantised
         self._check_share(zone.tokens, length)
         _check_finite(layers)
-        turned = self._turned(zone, layers[0][0], angles)
-        grids = self._calibrated(layers, origin)
+        turned = self._turned(zone, layers[0][0], angles, layout)
+        grids = self._ranges.grids(self, layers, origin)
         packed = [self._pack_layer(*pair, zone, turned, grid) for pair, grid in zip(layers, grids, strict=True)]
         quantised = quantised_sides * zone.tokens * layers[0][0][:, 0].numel() * len(layers)
-        return _prefix(layers, layout, packed, quantised, self._drift(packed))
+        return PackedPrefix.of(layers, packed, quantised, self._ranges.drift(self, packed))
 
     def _pack_layer(
         self,
@@ -98,7 +94,7 @@ class KVQuant(Policy):
         values: Float[Tensor, "H_kv S d"],
         zone: Zone,
         turned: PreRope | None,
-        grid: dict[str, StaticGrid],
+        grid: BySide,
     ) -> PackedLayer:
         stored = self.keys.store(keys, zone, turned, grid.get("key"))
         runs = (
@@ -108,38 +104,14 @@ class KVQuant(Policy):
         )
         return PackedLayer(tuple(run for run in runs if run.length), self.decode)
 
-    def _calibrated(self, layers: Layers, origin: Callable[[], Origin] | None) -> list[dict[str, StaticGrid]]:
-        """By layer and side; nothing where ranges are dynamic."""
-        if self.calibration == DYNAMIC:
-            return [{} for _ in layers]
-        made_by, keys = origin and origin(), layers[0][0]
-        if (place := (made_by, str(keys.device))) not in self._grids:
-            shape = len(layers), keys.shape[0], keys.shape[2]
-            sides = self.keys, self.values
-            self._grids[place] = grids(self.calibration, self.range_multiplier, sides, shape, made_by, keys.device)
-        return self._grids[place]
-
-    def _drift(self, packed: list[PackedLayer]) -> Drift | None:
-        """From the calibrated ranges; logged for every prefix, as a warning the first time that it is large."""
-        sides = [side for layer in packed for run in layer.runs for side in (run.keys, run.values)]
-        drifts = [side.drift for side in sides if isinstance(side, Codes) and side.drift]
-        if not drifts:
-            return None
-        drift = Drift.over(drifts)
-        warns = drift.is_large and not self._warned
-        log.log(logging.WARNING if warns else logging.INFO, "kv_quant.calibration=%s: %s", self.calibration, drift)
-        if warns:
-            self._warned.append(drift)
-        return drift
-
-    def _turned(self, zone: Zone, keys: Tensor, angles: Tensor | None) -> PreRope | None:
+    def _turned(self, zone: Zone, keys: Tensor, angles: Tensor | None, layout: Layout) -> PreRope | None:
         if not self.keys.is_turned:
             return None
         expected = keys.shape[1], keys.shape[2] // 2
         if angles is None or tuple(angles.shape) != expected:
             given = None if angles is None else tuple(angles.shape)
             raise ValueError(f"kv_quant.pre_rope needs the angles (S, d/2) = {expected} of the keys, got {given}")
-        return PreRope.of(angles[zone.start : zone.stop], keys.device)
+        return PreRope.of(angles[zone.start : zone.stop], keys.device, axes_of(layout))
 
     def _check_share(self, quantised: int, length: int) -> None:
         share = f"{quantised} of {length} prefix tokens (kv_quant.sinks={self.sinks}, kv_quant.tail={self.tail})"
@@ -166,19 +138,3 @@ def _check_finite(layers: Layers) -> None:
             if not extremes.isfinite().all():
                 wrong = extremes[~extremes.isfinite()][0].item()
                 raise BadInput(f"{name} must be finite to be quantised, got {wrong} in layer {index}")
-
-
-def _prefix(
-    layers: Layers, layout: Layout, packed: list[PackedLayer], quantised: int, drift: Drift | None = None
-) -> PackedPrefix:
-    _check_length(layers, layout)
-    keys = layers[0][0]
-    elements = 2 * len(layers) * keys.numel()
-    return PackedPrefix(
-        layers=packed,
-        length=keys.shape[1],
-        quantised=quantised,
-        elements=elements,
-        dtype=keys.dtype,
-        drift=drift,
-    )

@@ -1,13 +1,17 @@
 """The packed prefix: what a watched video leaves behind, with its bytes accounted for one by one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from intpv.errors import BadInput
 from intpv.kv_quant.drift import Drift
 from intpv.kv_quant.runs import Block, Run
+
+Layers = Sequence[tuple[Float[Tensor, "H_kv S d"], Float[Tensor, "H_kv S d"]]]  # keys as rotated, and values
 
 DECODES = ("auto", "eager", "compiled", "triton")
 
@@ -41,6 +45,22 @@ class PackedPrefix:
     elements: int  # 2 * L * H_kv * S * d
     dtype: torch.dtype  # of the model: what the prefix would be kept in unquantised
     drift: Drift | None = None  # from the ranges it is quantised with, where those were calibrated
+
+    @classmethod
+    def of(
+        cls, layers: Layers, packed: list[PackedLayer], quantised: int = 0, drift: Drift | None = None
+    ) -> "PackedPrefix":
+        """What `layers` were packed into."""
+        keys = layers[0][0]
+        elements = 2 * len(layers) * keys.numel()
+        return cls(
+            layers=packed,
+            length=keys.shape[1],
+            quantised=quantised,
+            elements=elements,
+            dtype=keys.dtype,
+            drift=drift,
+        )
 
     @property
     def quantised_fraction(self) -> float:

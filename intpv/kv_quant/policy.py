@@ -40,8 +40,8 @@ class Policy:
 
     def __post_init__(self):
         for name in ("sinks", "tail"):
-            if getattr(self, name) < 0:
-                raise BadInput(f"kv_quant.{name} must be at least 0, got {getattr(self, name)}")
+            if type(got := getattr(self, name)) is not int or got < 0:
+                raise BadInput(f"kv_quant.{name} must be a whole number of at least 0, got {got}")
         check_decode(self.decode)
         check_calibrated(self.calibration, self.range_multiplier, (self.keys, self.values))  # sides check themselves
 
@@ -83,13 +83,14 @@ class Policy:
     ) -> int:
         """Bytes of a packed prefix, to the byte; `element_size` is that of the model's dtype, for the exempt tokens.
 
-        `layout` (of `length` tokens) is needed only where groups are temporal: it says where the frames are.
+        `layout` (of `length` tokens) is needed only where groups are temporal: it says where the frames are;
+        and for keys before RoPE where frames are grids, whose positions have three axes.
         """
-        zone = self.zone(layout or Layout((Span(length),)))
+        layout = layout or Layout((Span(length),))
+        zone = self.zone(layout)
         exempt = 2 * kv_heads * (length - zone.tokens) * head_dim * element_size
         sides = sum(side.nbytes(zone, kv_heads, head_dim, element_size) for side in (self.keys, self.values))
-        axes = 3 if layout and layout.has_grids else 1
-        angles = pre_rope.nbytes(zone.tokens, head_dim, axes) if self.keys.is_turned else 0
+        angles = pre_rope.nbytes(zone.tokens, head_dim, pre_rope.axes_of(layout)) if self.keys.is_turned else 0
         return layers * (exempt + sides) + angles
 
     def _fields_of(self, side: str) -> dict:

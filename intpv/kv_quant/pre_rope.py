@@ -17,6 +17,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from intpv.errors import BadInput
+from intpv.layout import Layout
 
 TOLERANCE = 0.01  # rad; float32 angles of 100,000 rad are 0.004 apart
 MOST = 3  # axes
@@ -31,13 +32,19 @@ class PreRope:
     axis: UInt8[Tensor, " half"] | None = None  # whose positions a pair of channels turns by; None: there is one axis
 
     @classmethod
-    def of(cls, angles: Float[Tensor, "t half"], device: torch.device) -> "PreRope":
-        """From angles in rad. BadInput if they are no product of positions, of three axes at most, and frequencies."""
+    def of(cls, angles: Float[Tensor, "t half"], device: torch.device, axes: int = 1) -> "PreRope":
+        """From angles in rad, with `axes` rows of positions or as many more as they need, three at most.
+
+        BadInput if they are no product of such positions and frequencies.
+        """
         exact = angles.double()
-        found = [_axis(exact, exact.abs().amax(0))]
-        while (off := torch.stack([off for *_, off in found]).amin(0)).max() > TOLERANCE and len(found) < MOST:
-            # a further axis is that of the pair which turns most among those that fit none
-            found.append(_axis(exact, exact.abs().amax(0).masked_fill(off <= TOLERANCE, -1)))
+        turns, found = exact.abs().amax(0), []
+        off = turns.new_full(turns.shape, torch.inf)
+        while len(found) < axes or (off.max() > TOLERANCE and len(found) < MOST):
+            # a further axis is that of the pair which turns most among those that fit none, else of the worst fit
+            fits = off <= TOLERANCE
+            found.append(_axis(exact, off if fits.all() else turns.masked_fill(fits, -1)))
+            off = torch.minimum(off, found[-1][2])
         if not off.max() <= TOLERANCE:
             raise BadInput(
                 f"kv_quant.pre_rope needs angles that are positions x inv_freq, of {MOST} axes at most, to within "
@@ -83,6 +90,11 @@ def _axis(exact: Float[Tensor, "t half"], turns: Float[Tensor, " half"]) -> tupl
     positions = exact[:, pair] / exact[row, pair] if turned else exact[:, pair]
     off = (positions[:, None] * exact[row] - exact).abs().amax(0)
     return positions, exact[row], off
+
+
+def axes_of(layout: Layout) -> int:
+    """Rows of positions that are kept: by the layout alone, so that bytes do not depend on which axes turn slowly."""
+    return MOST if layout.has_grids else 1
 
 
 def nbytes(tokens: int, head_dim: int, axes: int = 1) -> int:

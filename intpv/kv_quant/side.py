@@ -33,16 +33,19 @@ class Side:
     pre_rope: bool = False
 
     def __post_init__(self):
-        if self.bits not in (2, 4, 8, FULL):
+        if type(self.bits) is not int or self.bits not in (2, 4, 8, FULL):
             field = "bits" if self.name == "key" else "value_bits"
             raise BadInput(f"kv_quant.{field} must be 2, 4, 8 or {FULL}, got {self.bits}")
-        if self.granularity not in GRANULARITIES:
+        if self.granularity not in (*GRANULARITIES,):
             known = ", ".join(GRANULARITIES)
             raise BadInput(f"kv_quant.{self.name}_granularity must be one of {known}, got {self.granularity}")
-        if not 0 < self.clip <= 1:
+        if not (isinstance(self.clip, float | int) and 0 < self.clip <= 1):
             raise BadInput(f"kv_quant.{self.name}_clip must be over 0 and at most 1, got {self.clip}")
-        if self.group is not None and not (isinstance(self.group, int) and self.group >= 1):
-            raise BadInput(f"kv_quant.{self.name}_group must be at least 1 or null, got {self.group}")
+        if self.group is not None and not (type(self.group) is int and self.group >= 1):
+            raise BadInput(f"kv_quant.{self.name}_group must be a whole number of at least 1 or null, got {self.group}")
+        for field, flag in ((f"{self.name}_hadamard", self.hadamard), ("pre_rope", self.pre_rope)):
+            if type(flag) is not bool:
+                raise BadInput(f"kv_quant.{field} must be true or false, got {flag}")
 
     @property
     def is_quantised(self) -> bool:

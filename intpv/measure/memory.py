@@ -23,6 +23,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from intpv.errors import BadInput
 from intpv.measure.ledger import weights
 from intpv.measure.memory_count import counting
 from intpv.video_llm import VideoLLM
@@ -35,6 +36,12 @@ class Memory:
 
     videos: int = 1  # the first of the benchmark; the cell's figure is the largest
     on_cpu: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.videos, int) or isinstance(self.videos, bool) or self.videos < 1:
+            raise BadInput(f"measure.memory.videos must be a whole number of at least 1, got {self.videos}")
+        if not isinstance(self.on_cpu, bool):
+            raise BadInput(f"measure.memory.on_cpu must be true or false, got {self.on_cpu}")
 
     def on(self, device: torch.device) -> bool:
         """Whether anything is measured there."""

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -62,14 +63,13 @@ class LiveStorages(TorchDispatchMode):
 
     def _see(self, storage: torch.UntypedStorage) -> None:
         identity, size = id(storage), storage.nbytes()
-
-        def gone(_) -> None:
-            self.held -= size
-            del self._alive[identity]
-
-        self._alive[identity] = weakref.ref(storage, gone)
+        self._alive[identity] = weakref.ref(storage, partial(self._gone, identity, size))
         self.held += size
         self.peak = max(self.peak, self.held)
+
+    def _gone(self, identity: int, size: int, _: weakref.ref) -> None:
+        self.held -= size
+        del self._alive[identity]
 
 
 def _storages(tree: object) -> Iterator[torch.UntypedStorage]:

@@ -21,6 +21,7 @@ OTHERS = [
     {"bits": 2, "key_granularity": "token", "key_group": 32, "key_hadamard": True, "value_group": None},
     {"bits": 2, "key_group": None, "value_granularity": "channel", "value_group": 24},
     {"bits": 4, "key_granularity": "temporal", "key_group": None, "value_granularity": "temporal", "value_group": 1},
+    {"bits": 4, "key_granularity": "temporal", "key_group": None, "pre_rope": True},
     {"bits": 4, "key_granularity": "token", "pre_rope": True, "value_granularity": "token", "value_group": 32},
 ]
 
@@ -76,6 +77,16 @@ def test_a_prefix_in_more_than_one_piece(name, monkeypatch):
     layer = pack(option(name), video(35))
     _agree(layer, 2, 24)
     _agree(layer, 2, 1)
+
+
+@pytest.mark.usefixtures("by_hand")
+@pytest.mark.parametrize("changes", OTHERS)
+def test_mixed_sides_in_more_than_one_piece(changes, monkeypatch):
+    """A piece may be shorter than the number of frames before it, and one side of it dense."""
+    monkeypatch.setattr(compiled, "PIECE", 30)
+    layer = pack(KVQuant(**{"key_group": 8, "value_group": 8, **changes}), video(11))
+    for share, rows in ((1, 1), (2, 1), (2, 3)):
+        _agree(layer, share, rows)
 
 
 def test_compiled_once_for_all_lengths():

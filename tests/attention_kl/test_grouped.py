@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from intpv.attention_kl.comparison import compare
-from intpv.attention_kl.group_lse import group_lse
+from intpv.attention_kl.group_lse import group_tallies
 from intpv.attention_kl.grouped import grouped_kl
 from intpv.attention_kl.key_groups import FIRST_FRAME
 from intpv.attention_kl.time_bins import binned, time_bins
@@ -20,7 +20,7 @@ CLOSE = {"atol": 1e-5, "rtol": 1e-5}
 def _grouped(reference, modified):
     *bins, count = time_bins(reference.groups.times, modified.groups.times)
     sides = ((reference.reference, reference.groups), (modified.modified, modified.groups))
-    return grouped_kl(*(binned(group_lse(*one), which, count) for one, which in zip(sides, bins, strict=True)))
+    return grouped_kl(*(binned(group_tallies(*one).lse, which, count) for one, which in zip(sides, bins, strict=True)))
 
 
 @settings(max_examples=40, deadline=None)

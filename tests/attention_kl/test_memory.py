@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from intpv.attention_kl.comparison import compare
-from intpv.attention_kl.group_lse import group_lse
+from intpv.attention_kl.group_lse import group_tallies
 from intpv.attention_kl.key_groups import KeyGroups
 from intpv.attention_kl.side import PORTION, Asked, Side
 from intpv.layout import Layout, Span
@@ -51,7 +51,7 @@ def test_comparing_allocates_a_portion_at_a_time(sides, groups):
 
 def test_so_does_one_side_alone(sides, groups):
     with LargestAllocation() as watcher:
-        group_lse(sides[1], groups)
+        group_tallies(sides[1], groups)
     assert 0 < watcher.largest <= max(PORTION, BLOCK)
 
 

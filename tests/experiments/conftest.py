@@ -21,7 +21,8 @@ def evaluate(bench, monkeypatch, capsys):
     def run(*arguments: str, encoder: str = "languagebind") -> tuple[int, str]:
         monkeypatch.chdir(bench.folder)
         given = [one for one in bench.arguments(encoder) if "cache=off" not in arguments or "cache." not in one]
-        monkeypatch.setattr(sys, "argv", ["evaluate", "logger=none", *given, *arguments])
+        # more threads would wait for each other on tensors this small, and a process keeps what it was first given
+        monkeypatch.setattr(sys, "argv", ["evaluate", "logger=none", "trainer.threads=1", *given, *arguments])
         with pytest.raises(SystemExit) as ended:
             main()
         said = capsys.readouterr()

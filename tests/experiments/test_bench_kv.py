@@ -24,6 +24,15 @@ def test_the_verb_writes_figures_and_a_table_as_it_goes(tmp_path, monkeypatch):
     assert markdown(result) == out.with_suffix(".md").read_text()
 
 
-def test_an_option_that_there_is_not_is_refused():
-    with pytest.raises(BadInput, match="roundz"):
-        bench_kv.given(["roundz=3"])
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        ("roundz=3", "roundz"),
+        ("sections=[sped]", r"some of fidelity, flipbook, speed, decoder, got \['sped'\]"),
+        ("sections=[]", r"some of fidelity, .*, got \[\]"),
+        ("tokens=[4096,1000]", "whole frames of 256, got 1000"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(wrong, line):
+    with pytest.raises(BadInput, match=line):
+        bench_kv.given([wrong])

@@ -69,6 +69,7 @@ def test_a_frame_by_frame_encoder_says_that_rearranging_does_nothing(bench, eval
         (["frames=12"], "frames must be a multiple of 8, the tower's group length, got 12: use 8 or 16"),
         (["rope_strategy.factor=0.5"], "rope_strategy.factor must be at least 1 or auto, got 0.5"),
         (["kv_quant=int8", "kv_quant.sinks=500"], "int8 would quantise 0 of 45 prefix tokens"),
+        (["kv_quant=int8", "kv_quant.decode=triton"], "decode=triton cannot be run: it needs a CUDA device, got cpu"),
         (["model.path=nowhere"], "model.path=nowhere is no intpv checkpoint: config.json is missing"),
     ],
 )

@@ -39,3 +39,19 @@ def test_what_is_off_is_neither_measured_nor_drawn(bench, evaluate, monkeypatch)
     assert "memory/peak_bytes" not in metrics
     assert metrics["memory/weights_bytes"] > 0
     assert not list(cell.glob("*.png"))
+
+
+def test_a_device_with_no_room_for_a_second_time_loses_the_peaks_alone(bench, evaluate, monkeypatch):
+    from torch import OutOfMemoryError
+
+    from intpv.measure.memory import Memory
+
+    def full(*_):
+        raise OutOfMemoryError("out of memory. Tried to allocate 1 GiB")
+
+    monkeypatch.setattr(Memory, "measure", full)
+    code, said = evaluate("sweep.name=no_room", "measure.memory.on_cpu=true")
+    assert code == 0
+    assert "peaks of memory not measured: out of memory" in " ".join(said.split())
+    (cell,) = bench.cells("no_room").values()
+    assert "memory/peak_bytes" not in read(cell, "metrics.json")

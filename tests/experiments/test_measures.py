@@ -13,7 +13,6 @@ from intpv.record.run_folder import RunFolder
 
 from .bench import read
 
-ONE_THREAD = "trainer.threads=1"  # more would wait for each other on tensors this small
 STATISTICS = ("mean", "median", "p95", "max")
 FLIPS = ("right_to_wrong", "wrong_to_right", "changed_wrong")
 
@@ -25,7 +24,7 @@ def _metrics(bench, sweep):
 
 def test_measures_of_an_interrupted_cell_are_those_of_a_whole_one(bench, evaluate, monkeypatch):
     more = ("measure.reference=both", "measure.signatures=true", "measure.visual_rows=2")
-    arguments = ("frames=16", "kv_quant=int2", "measure=full", ONE_THREAD, *more)
+    arguments = ("frames=16", "kv_quant=int2", "measure=full", *more)
     assert evaluate("sweep.name=kl", *arguments)[0] == 0
     append = RunFolder.append
 
@@ -67,7 +66,7 @@ def test_off_nothing_of_it_is_called(bench, evaluate, monkeypatch):
 
     monkeypatch.setattr(Measuring, "measure", refuse)
     monkeypatch.setattr(TrainedLength, "of", refuse)
-    assert evaluate("sweep.name=measures_off", ONE_THREAD, "frames=16", "kv_quant=int2")[0] == 0
+    assert evaluate("sweep.name=measures_off", "frames=16", "kv_quant=int2")[0] == 0
     (cell,) = bench.cells("measures_off").values()
     assert not any(name.startswith(("attention_kl", "flips", "signature")) for name in read(cell, "metrics.json"))
     assert not (cell / "attention_kl.npz").exists()
@@ -77,7 +76,6 @@ def test_at_the_trained_length_the_run_is_its_own_reference(bench, evaluate):
     assert (
         evaluate(
             "sweep.name=same",
-            ONE_THREAD,
             "frames=8",
             "measure=signatures",
             "measure.attention_kl=true",
@@ -105,7 +103,7 @@ def test_repeated_frames_fall_into_the_references_bins(bench, evaluate, monkeypa
         return grouped(reference, modified, rows)
 
     monkeypatch.setattr(measuring, "grouped", spy)
-    assert evaluate("sweep.name=control", ONE_THREAD, "frames=32", "video.repeat=4", "measure=grouped")[0] == 0
+    assert evaluate("sweep.name=control", "frames=32", "video.repeat=4", "measure=grouped")[0] == 0
     assert len(seen) == 2  # videos
     for few, many in seen:
         assert many == tuple(time for time in few for _ in range(4))
@@ -124,7 +122,9 @@ def test_repeated_frames_fall_into_the_references_bins(bench, evaluate, monkeypa
             ["measure.reference=none"],
             "measure.reference must be one of same_rope_full_kv, trained_length, both, got none",
         ),
-        (["measure.visual_rows=-1"], "measure.visual_rows must be at least 0, got -1"),
+        (["measure.visual_rows=-1"], "measure.visual_rows must be a whole number of at least 0, got -1"),
+        (["measure.sinks=-1"], "measure.sinks must be a whole number of at least 0, got -1"),
+        (["measure.memory.videos=-1"], "measure.memory.videos must be a whole number of at least 1, got -1"),
     ],
 )
 def test_bad_settings_are_one_line(evaluate, arguments, line):

@@ -74,6 +74,8 @@ def test_what_is_no_calibration_is_refused(tmp_path, calibrated):
         BadInput, match=r"missing: No such file or directory; `python -m experiments.calibrate_kv out=\S+`"
     ):
         read(str(tmp_path / "missing"))
+    with pytest.raises(BadInput, match=r"Is a directory$"):  # calibrate_kv could not write there either
+        read(str(tmp_path))
 
 
 def test_a_file_that_changed_is_read_anew(calibrated, tmp_path):

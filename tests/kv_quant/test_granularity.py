@@ -100,7 +100,7 @@ def _error(x, granularity):
 
 def test_what_shares_no_scale_may_differ_in_size():
     x = torch.randn(2, 64, 16)
-    channels, tokens, patches = torch.logspace(0, 2, 16), torch.logspace(0, 2, 64)[:, None], torch.logspace(0, 2, 4)
+    channels, tokens, patches = torch.logspace(0, 2, 16), torch.logspace(0, 3, 64)[:, None], torch.logspace(0, 2, 4)
     for granularity, louder in (
         (PerChannel(32), channels),
         (PerToken(16), tokens),

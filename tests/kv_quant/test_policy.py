@@ -1,5 +1,8 @@
 """Bytes held are the closed form, to the byte, for every policy and shape; what cannot be is refused by name."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -8,6 +11,8 @@ from hypothesis import strategies as st
 from intpv.errors import BadInput
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
 from intpv.layout import Layout, Span
+from intpv.rope_strategy.geometry import RopeGeometry
+from intpv.rope_strategy.none import NoScaling
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 
@@ -73,6 +78,19 @@ def test_scales_and_zeros_are_float16_whatever_the_model():
         assert {t.dtype for t in tensors} == {torch.float16}
 
 
+def test_bytes_are_the_closed_form_of_frames_that_are_grids():
+    """Also where an axis turns too slowly to be told apart, as width does in frames of few columns."""
+    geometry = RopeGeometry(head_dim=32, base=1e4, trained_length=64, axis_of=(0,) * 4 + (1,) * 6 + (2,) * 6)
+    policy = KVQuant(bits=2, key_group=8, value_group=8, pre_rope=True)
+    for rows, columns, frames in ((4, 6, 8), (4, 4, 8), (1, 1, 8), (2, 2, 1)):
+        spans = (Span(rows * columns, float(t), (rows, columns), late=t, advance=0) for t in range(frames))
+        layout = Layout((Span(5), *spans, Span(3)))
+        pairs = [tuple(torch.randn(2, 2, layout.length, 32))]
+        held = policy.pack(pairs, layout, NoScaling().angles(layout, geometry, 1.0)).ledger()["total"]
+        shape = {"layers": 1, "kv_heads": 2, "head_dim": 32, "length": layout.length, "element_size": 4}
+        assert held == policy.closed_form_bytes(**shape, layout=layout)
+
+
 def test_length_alone_says_nothing_of_frames():
     policy = KVQuant(bits=2, key_granularity="temporal", key_group=8, value_group=8)
     with pytest.raises(BadInput, match="temporal groups need frames, got a prefix of 50 tokens of text"):
@@ -84,15 +102,43 @@ def test_length_alone_says_nothing_of_frames():
     [
         ({"bits": 3}, "kv_quant.bits must be 2, 4, 8 or 16, got 3"),
         ({"value_bits": 6}, "kv_quant.value_bits must be 2, 4, 8 or 16, got 6"),
-        ({"key_group": 0}, "kv_quant.key_group must be at least 1 or null, got 0"),
-        ({"value_group": -1}, "kv_quant.value_group must be at least 1 or null, got -1"),
+        ({"key_group": 0}, "kv_quant.key_group must be a whole number of at least 1 or null, got 0"),
+        ({"value_group": -1}, "kv_quant.value_group must be a whole number of at least 1 or null, got -1"),
         ({"value_granularity": "head"}, "value_granularity must be one of tensor, channel, token, temporal, got head"),
-        ({"tail": -1}, "kv_quant.tail must be at least 0, got -1"),
+        ({"tail": -1}, "kv_quant.tail must be a whole number of at least 0, got -1"),
     ],
 )
 def test_refusals_name_the_field_and_the_value(wrong, message):
     with pytest.raises(BadInput, match=message):
         KVQuant(**{"bits": 4, "key_group": 8, "value_group": 8, **wrong})
+
+
+WRONG_TYPES = {
+    "bits": (2.0, "must be 2, 4, 8 or 16, got 2.0"),
+    "value_group": (8.0, "must be a whole number of at least 1 or null, got 8.0"),
+    "sinks": (1.5, "must be a whole number of at least 0, got 1.5"),
+    "tail": ("x", "must be a whole number of at least 0, got x"),
+    "key_clip": ("x", "must be over 0 and at most 1, got x"),
+    "value_hadamard": ("maybe", "must be true or false, got maybe"),
+    "pre_rope": (1, "must be true or false, got 1"),
+    "range_multiplier": ("x", "must be a number over 0, got x"),
+    "calibration": (3, "must be dynamic, embedded or a file in quotes, got 3"),
+}
+
+
+def test_what_yaml_takes_for_another_type_is_refused():
+    """In a process of its own: here types are checked before a field can refuse them."""
+    script = f"""
+from intpv.kv_quant.kv_quant import KVQuant
+for field, (wrong, _) in {WRONG_TYPES!r}.items():
+    try:
+        KVQuant(**dict(bits=4, key_group=8, value_group=8) | {{field: wrong}})
+    except Exception as error:
+        print(type(error).__name__, error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    wanted = [f"BadInput kv_quant.{field} {message}" for field, (_, message) in WRONG_TYPES.items()]
+    assert done.stdout.splitlines() == wanted
 
 
 def test_the_label_names_both_bits_where_they_differ():

@@ -77,6 +77,15 @@ def test_undoes_a_rotation_of_several_axes(axes):
     assert torch.equal(torch.cat(pieces, 1), basis.back(keys, 0))
 
 
+@pytest.mark.parametrize("needed", [1, 2, 3])
+def test_axes_that_none_needs_may_be_kept(needed):
+    """Bytes are told by the layout: an axis that turns too slowly to matter is kept too."""
+    keys, angles = torch.randn(2, 40, 32), _of_axes(needed)
+    basis = PreRope.of(angles, keys.device, axes=3)
+    assert basis.positions.shape == (3, 40)
+    torch.testing.assert_close(basis.into(_rotated(keys, angles, 1.0)), keys, atol=2e-4, rtol=2e-4)
+
+
 def test_refuses_angles_of_more_than_three_axes():
     with pytest.raises(BadInput, match=r"kv_quant.pre_rope needs angles that are positions x inv_freq, .* rad off"):
         PreRope.of(_of_axes(4), torch.device("cpu"))

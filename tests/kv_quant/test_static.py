@@ -163,8 +163,8 @@ def test_a_name_may_change_and_factor_one_is_every_strategys(calibrated, origin)
         ({"value_granularity": "temporal"}, "value_granularity must be tensor or channel .* got temporal"),
         ({"key_group": 32}, "kv_quant.key_group must be null with kv_quant.calibration=.*, got 32"),
         ({"value_hadamard": True}, "kv_quant.value_hadamard must be false with .*, got True"),
-        ({"range_multiplier": 0}, "kv_quant.range_multiplier must be over 0, got 0"),
-        ({"range_multiplier": float("nan")}, "kv_quant.range_multiplier must be over 0, got nan"),
+        ({"range_multiplier": 0}, "kv_quant.range_multiplier must be a number over 0, got 0"),
+        ({"range_multiplier": float("nan")}, "kv_quant.range_multiplier must be a number over 0, got nan"),
         ({"calibration": "dynamic", "range_multiplier": 2}, "is of calibrated ranges, got 2 with dynamic ones"),
     ],
 )
