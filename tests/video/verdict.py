@@ -35,13 +35,13 @@ class Shown:
         return any(np.array_equal(image, self.frames[i]) for i in np.flatnonzero(np.abs(self.times - second) < 1e-6))
 
 
-def sequential(path: str) -> Shown:
+def sequential(path: str, threads: int = 1) -> Shown:
     """Every frame that comes out, in the order in which they come."""
     frames, ticks, complete = [], [], True
     reformatter = VideoReformatter()
     with av.open(f"file:{path}", metadata_errors="ignore") as container:
         video = container.streams.video[0]
-        video.codec_context.thread_count = 1
+        video.codec_context.thread_count, video.codec_context.thread_type = threads, "AUTO"
         base = video.time_base
         for packet in container.demux(video):
             try:
@@ -53,6 +53,12 @@ def sequential(path: str) -> Shown:
                 frames.append(reformatter.reformat(frame, format="rgb24").to_ndarray())
                 ticks.append(np.nan if frame.pts is None else float(frame.pts * base))
     return Shown(frames, np.array(ticks) - ticks[0], complete)
+
+
+def is_steady(path: str) -> bool:
+    """Whether FFmpeg's own full decodes agree, with one thread and with four: else no picture is the file's own."""
+    one, four = (sequential(path, threads).frames for threads in (1, 4))
+    return len(one) == len(four) and all(map(np.array_equal, one, four))
 
 
 def exact(video: Video, shown: Shown, turns: int = 0, undamaged: Shown | None = None) -> bool:
