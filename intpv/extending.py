@@ -16,12 +16,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
-from transformers.cache_utils import DynamicLayer
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
 from intpv.attention.interface import attending_to, use
+from intpv.beside_prefix import BesidePrefix
 from intpv.errors import BadInput
 from intpv.kv_quant.cache import handed, layers_of
+from intpv.kv_quant.calibrated import DYNAMIC
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
 from intpv.layout import Layout
 from intpv.options import option
@@ -42,12 +43,18 @@ def extend(
     """`rope` and `kv` are options of conf/rope_strategy and conf/kv_quant, or such objects.
 
     `frames` is how many the inputs hold, `trained_frames` how many the model was trained on: an auto factor follows
-    from both. One sequence at a time. BadInput for inputs that it cannot take apart.
+    from both. One sequence at a time, so no beams; a conversation may go on with the cache that `generate` returned, as
+    long as its one video is the first turn's. BadInput for inputs that it cannot take apart.
     """
     if frames < 1 or trained_frames < 1:
         raise BadInput(f"frames and trained_frames must be at least 1, got {frames} and {trained_frames}")
     strategy = option("rope_strategy", rope) if isinstance(rope, str) else rope
     policy = option("kv_quant", kv) if isinstance(kv, str) else kv
+    if (source := getattr(policy, "calibration", DYNAMIC)) != DYNAMIC:
+        raise BadInput(
+            f"extend takes ranges from the prefix itself, got kv_quant.calibration={source}, whose model it cannot "
+            f"compare: take the model as model=... through watch and ask"
+        )
     extended = Extended(model, frames, strategy, policy, trained_frames)
     decoder = model.get_decoder()
     if "forward" in vars(decoder):
@@ -60,21 +67,6 @@ def extend(
     finally:
         del decoder.forward
         hook.remove()
-
-
-class BesidePrefix(DynamicLayer):
-    """A question's own keys and values of one layer: it hands out these alone, and counts the prefix as read."""
-
-    def __init__(self, prefix: int):
-        super().__init__()
-        self.prefix = prefix
-
-    @property
-    def own(self) -> int:
-        return super().get_seq_length()
-
-    def get_seq_length(self) -> int:
-        return self.prefix + self.own
 
 
 @dataclass(eq=False)
@@ -91,6 +83,10 @@ class Extended:
     def __post_init__(self):
         self._decoder = self.model.get_decoder()
         self._plain = self._decoder.forward
+        # Qwen's towers make one slot of tokens out of two frames
+        self._together = getattr(getattr(self.model.config, "vision_config", None), "temporal_patch_size", 1)
+        if self.frames % self._together:
+            raise BadInput(f"frames must be a multiple of {self._together} for this model, got {self.frames}")
         (self._cache_name,) = handed(self._decoder, DynamicCache())
         self._ids: Tensor | None = None
 
@@ -105,25 +101,30 @@ class Extended:
         given = more.pop(self._cache_name, None)
         x = self._decoder.get_input_embeddings()(input_ids) if inputs_embeds is None else inputs_embeds
         _check(x, attention_mask, more)
-        more.pop("use_cache", None)
+        kept = more.pop("use_cache", None) is not False
         if given is not None and isinstance(next(iter(given.layers), None), BesidePrefix):
+            self._check_goes_on(given, x.shape[1])
             return self._read(x, position_ids, given, more)
-        layout = self._layout(x.shape[1])
         cache = DynamicCache() if given is None else given
-        if cache.get_seq_length():
-            raise BadInput(f"an extended model starts from an empty cache, got one of {cache.get_seq_length()} tokens")
-        before = self._watch(x[:, : layout.length], position_ids, layout, more)
-        cache.layers = [BesidePrefix(layout.length) for _ in self.context.packed.layers]
+        if held := cache.get_seq_length():
+            raise BadInput(f"an extended model starts from an empty cache or goes on with its own, got {held} tokens")
+        layout = self._layout(x.shape[1])
+        before, self.context = self._watch(x[:, : layout.length], position_ids, layout, more)
+        cache.layers = [BesidePrefix(self, self.context) for _ in self.context.packed.layers]
         late = {name: value for name, value in more.items() if "deepstack" not in name and name != "visual_pos_masks"}
         rest = position_ids if position_ids is None else position_ids[..., layout.length :]
         after = self._read(x[:, layout.length :], rest, cache, late)
         hidden = torch.cat([before, after.last_hidden_state], 1)
-        return BaseModelOutputWithPast(last_hidden_state=hidden, **{self._cache_name: cache})
+        # without a cache `generate` feeds the whole row again at every step: what came back would count it twice
+        return BaseModelOutputWithPast(last_hidden_state=hidden, **({self._cache_name: cache} if kept else {}))
 
-    def _watch(self, x: Float[Tensor, "1 S D"], given: Tensor | None, layout: Layout, more: dict) -> Tensor:
+    def _watch(
+        self, x: Float[Tensor, "1 S D"], given: Tensor | None, layout: Layout, more: dict
+    ) -> tuple[Tensor, VideoContext]:
         """Prefill and pack what stands before the question."""
         config = self.model.config.get_text_config(decoder=True)
-        trained = self.trained_frames * max(span.length for span in layout.spans if span.is_frame)
+        slot = max(span.length for span in layout.spans if span.is_frame)
+        trained = self.trained_frames * slot // self._together
         factor = self.strategy.resolve(layout, trained, config.max_position_embeddings)
         window = self.strategy.trained_length(trained, config.max_position_embeddings)
         geometry = geometry_of(config, window)
@@ -145,13 +146,12 @@ class Extended:
             )
         angles = self.strategy.angles(layout, geometry, factor)
         packed = self.policy.pack(layers_of(cache), layout, angles)
-        self.context = VideoContext(packed, layout, geometry, factor)
-        return out.last_hidden_state
+        return out.last_hidden_state, VideoContext(packed, layout, geometry, factor)
 
     def _read(self, x: Float[Tensor, "1 R D"], given: Tensor | None, cache, more: dict) -> BaseModelOutputWithPast:
         """Question or answer tokens against the packed prefix."""
-        own, rows = cache.layers[0].own, x.shape[1]
-        context, start = self.context, self.context.layout.length + own
+        own, context, rows = cache.layers[0].own, cache.layers[0].context, x.shape[1]
+        start = context.layout.length + own
         mask = torch.ones(rows, own + rows, dtype=torch.bool, device=x.device).tril(own)
         with (
             applied(self._decoder.rotary_emb, self.strategy, context.geometry, context.factor),
@@ -172,12 +172,20 @@ class Extended:
         whole = layout if stop <= layout.length else layout.ask(stop - layout.length)
         return self.strategy.positions(whole, factor)[:, start:stop].to(self.model.device)
 
+    def _check_goes_on(self, cache, rows: int) -> None:
+        if cache.layers[0].extended is not self:
+            raise BadInput("the cache of an extended model knows its video only inside the `with` that it comes from")
+        if self._ids is None or self._ids.shape[-1] != rows:
+            return  # embeddings alone
+        if shown := int(visual_tokens(self._ids[0].cpu(), self.model.config).sum()):
+            raise BadInput(f"a cache of an extended model holds one video, got {shown} visual tokens more")
+
     def _layout(self, length: int) -> Layout:
         """Text and frames up to the last frame's end; what follows is the question."""
         if self._ids is None or self._ids.shape[-1] != length:
             given = "none" if self._ids is None else f"{self._ids.shape[-1]}"
             raise BadInput(f"an extended model needs input_ids that stand for all {length} tokens, got {given}")
-        return layout_of(visual_tokens(self._ids[0].cpu(), self.model.config), self.frames)
+        return layout_of(visual_tokens(self._ids[0].cpu(), self.model.config), self.frames // self._together)
 
 
 def _check(x: Tensor, mask: Tensor | dict | None, more: dict) -> None:

@@ -55,7 +55,10 @@ class VideoLLM:
         together = self.model.encoder.frames_per_slot
         if num_frames % together:
             raise BadInput(f"frames must be a multiple of {together}, which become one slot, got {num_frames}")
-        return self.rearranger.order(num_frames // together, self.model.encoder.group_length, video_id)
+        slots, group = num_frames // together, self.model.encoder.group_length
+        if together > 1 and slots % group:  # the rearranger would count slots, which nobody asked for
+            raise BadInput(f"frames must be a multiple of {group * together}, a group of the tower, got {num_frames}")
+        return self.rearranger.order(slots, group, video_id)
 
     @torch.inference_mode()
     def look(self, pixels: UInt8[Tensor, "F C h w"], video_id: str = "") -> Float[Tensor, "m N *P E"]:

@@ -47,6 +47,11 @@ def attending_to(packed: Prefix) -> Iterator[None]:
         _active.reset(token)
 
 
+def attended() -> Prefix | None:
+    """The prefix that is attended to here, if any."""
+    return _active.get()
+
+
 @contextmanager
 def use(text_model: PreTrainedModel) -> Iterator[None]:
     """Inside, the text model attends through this file. Walks all submodules: once per ask, not once per step."""

@@ -20,5 +20,9 @@ class Own(VideoEncoder):
     def group_length(self) -> int:
         return self.num_frames
 
+    @property
+    def description(self) -> dict:
+        return {"encoder": type(self).__name__}
+
     def look(self, groups: Float[Tensor, "m N C H W"]) -> Float[Tensor, "m N P E"]:
         raise BadInput("encoder=own has no weights: take a model that brings its tower, for example llava_onevision_7b")

@@ -11,15 +11,18 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
-from torch import nn
-from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedModel
+from safetensors.torch import save_file
 
 from intpv.encoder.video_encoder import VideoEncoder
 from intpv.errors import BadInput
+from intpv.model.filling import Naming, fill
+from intpv.model.folder import read_folder
 from intpv.model.merging import mergeable
 from intpv.model.model import Model
+from intpv.model.place import precision
 from intpv.model.prompt import Prompt
+from intpv.model.shards import Shards
+from intpv.model.stated import json_object
 from intpv.video.pixels import Pixels
 from intpv.video.preprocess import Preprocess
 
@@ -36,28 +39,18 @@ def load(encoder: VideoEncoder, path: str | None = None, dtype: str = "float32",
     for needed in ("config.json", "intpv.json", "encoder/config.json", "encoder/model.safetensors"):
         if not (folder / needed).is_file():
             raise BadInput(f"model.path={folder} is no intpv checkpoint: {needed} is missing")
-    _check_encoder(encoder, json.loads((folder / "encoder/config.json").read_text()), folder)
-    notes = json.loads((folder / "intpv.json").read_text())
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    prompt, preprocess = Prompt(**notes["prompt"]), Preprocess(**notes["preprocess"])
+    _check_encoder(encoder, json_object(folder / "encoder/config.json"), folder)
+    prompt, preprocess, stated, about = _notes(folder / "intpv.json")
+    llm, tokenizer = read_folder(folder, "LlamaForCausalLM", dtype, "cpu")
     expected = fingerprint(prompt, preprocess, tokenizer)
-    if notes["fingerprint"] != expected:
+    if stated != expected:
         raise BadInput(
             f"{folder}: prompt, tokenizer or preprocessing is not what the model was trained with: "
-            f"fingerprint {notes['fingerprint'][:12]}, now {expected[:12]}"
+            f"fingerprint {stated[:12]}, now {expected[:12]}"
         )
-    kind = getattr(torch, dtype)
-    llm = LlamaForCausalLM.from_pretrained(folder, local_files_only=True, dtype=kind)
-    encoder.load_state_dict(load_file(folder / "encoder/model.safetensors"), strict=True)
-    return Model(
-        name=name or folder.name,
-        llm=_frozen(llm),
-        encoder=_frozen(encoder.to(kind)),
-        tokenizer=tokenizer,
-        prompt=prompt,
-        preprocess=preprocess,
-        about=notes.get("about", ""),
-    )
+    fill([(Shards.find(folder / "encoder"), Naming(()))], encoder, precision(dtype), torch.device("cpu"))
+    encoder.to(precision(dtype)).eval().requires_grad_(False)
+    return Model(name or folder.name, llm, encoder, tokenizer, prompt, preprocess, about)
 
 
 def save(folder: Path, model: Model, training: dict) -> None:
@@ -86,15 +79,21 @@ def fingerprint(prompt: Prompt, preprocess: Pixels, tokenizer) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+def _notes(file: Path) -> tuple[Prompt, Preprocess, str, str]:
+    notes = json_object(file)
+    try:
+        prompt, preprocess = Prompt(**notes["prompt"]), Preprocess(**notes["preprocess"])
+        return prompt, preprocess, notes["fingerprint"], notes.get("about", "")
+    except (KeyError, TypeError) as error:
+        raise BadInput(f"{file} must hold prompt, preprocess and fingerprint: {type(error).__name__} {error}") from None
+
+
 def _check_encoder(encoder: VideoEncoder, stated: dict, folder: Path) -> None:
     got = encoder.description
     for key, value in stated.items():
         if got.get(key) != value:
-            raise BadInput(f"{folder} was trained with encoder {key}={value}, got {key}={got.get(key)}")
-
-
-def _frozen(module: nn.Module | PreTrainedModel):
-    return module.eval().requires_grad_(False)
+            part = "" if key == "encoder" else "encoder."
+            raise BadInput(f"{folder} was trained with {part}{key}={value}, got {key}={got.get(key)}")
 
 
 def _write(path: Path, content: dict) -> None:

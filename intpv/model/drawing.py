@@ -24,5 +24,6 @@ def draw(seed: int, module: nn.Module, dtype: torch.dtype, device: torch.device)
 
 def refuse_weightless(module: nn.Module, what: str) -> None:
     """BadInput for a module whose weights were left to a loader."""
-    if any(parameter.is_meta for parameter in module.parameters()):
+    weights = list(module.parameters())
+    if not weights or any(weight.is_meta for weight in weights):
         raise BadInput(f"this {what} has no weights of its own: choose its own model, with model.weights=random")

@@ -1,6 +1,5 @@
 """Folder: a checkpoint in transformers' own format, read by transformers, with everything that is wrong said first."""
 
-import json
 import logging
 from pathlib import Path
 
@@ -11,50 +10,95 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from intpv.errors import BadInput
 from intpv.model.place import device_of, find, precision
 from intpv.model.shards import Shards
+from intpv.model.stated import json_object
 
 log = logging.getLogger(__name__)
-SHOWN = 4  # names in a message
+SHOWN, LONGEST = 4, 160  # names in a message, characters of another's message
+FLOATS = ("F64", "F32", "F16", "BF16")
+COUNTS = ("position_ids", "num_batches_tracked")  # tensors that count
+WORDS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 
 
 def read(
     path: str, architecture: str, repository: str, dtype: str, device: str
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Frozen model and tokenizer of a folder or a repository, see `read_folder`."""
+    return read_folder(find(path, "model.path", repository), architecture, dtype, device)
+
+
+def read_folder(
+    folder: Path, architecture: str, dtype: str, device: str
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Frozen model and tokenizer. transformers builds it without memory and reads it shard by shard.
 
     Raises BadInput for another architecture than the one asked for, a shard that is missing or cut short, tensors that
-    are missing or of another shape, and numbers that are not finite. Code in the folder is never run.
+    are missing, quantised or of another shape, numbers that are not finite, and a tokenizer that is damaged or not the
+    model's. Code in the folder is never run.
     """
-    folder = find(path, "model.path", repository)
-    _check_architecture(folder, architecture)
+    kind, place = precision(dtype), device_of(device)
+    _check_config(folder / "config.json", architecture)
     shards = Shards.find(folder)
-    llm, found = getattr(transformers, architecture).from_pretrained(
-        folder,
-        dtype=precision(dtype),
-        local_files_only=True,
-        trust_remote_code=False,
-        ignore_mismatched_sizes=True,  # they are refused below, by name
-        output_loading_info=True,
-    )
-    missing, other = sorted(found["missing_keys"]), sorted(str(key) for key in found["mismatched_keys"])
-    for kind, keys in (("lacks", missing), ("has in another shape", other)):
+    _check_kinds(shards)
+    llm, found = _loaded(getattr(transformers, architecture), folder, kind)
+    shapes = {f"{key} {tuple(got)} instead of {tuple(needed)}" for key, got, needed in found["mismatched_keys"]}
+    for fault, keys in (("lacks", found["missing_keys"]), ("has in another shape", shapes)):
         if keys:
             more = f" and {len(keys) - SHOWN} more" * (len(keys) > SHOWN)
-            raise BadInput(f"{folder} {kind} {len(keys)} tensors: {', '.join(keys[:SHOWN])}{more}")
+            raise BadInput(f"{folder} {fault} {len(keys)} tensors: {', '.join(sorted(keys)[:SHOWN])}{more}")
     if unused := sorted(found["unexpected_keys"]):
         log.warning("%s: %d tensors have no place in %s, first %s", folder, len(unused), architecture, unused[0])
     _check_finite(llm, shards)
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    tokenizer = _tokenizer(folder)
     _check_tokenizer(llm, tokenizer, folder)
-    return llm.eval().requires_grad_(False).to(device_of(device)), tokenizer
+    return llm.eval().requires_grad_(False).to(place), tokenizer
 
 
-def _check_architecture(folder: Path, architecture: str) -> None:
-    file = folder / "config.json"
-    if not file.is_file():
-        raise BadInput(f"model.path={folder} is no checkpoint of transformers: config.json is missing")
-    stated = json.loads(file.read_text()).get("architectures") or ["none"]
+def _check_config(file: Path, architecture: str) -> None:
+    config = json_object(file)
+    stated = config.get("architectures") or ["none"]
     if architecture not in stated:
         raise BadInput(f"{file}: architectures must be {architecture}, got {', '.join(stated)}")
+    if quantised := config.get("quantization_config"):
+        method = quantised.get("quant_method") if isinstance(quantised, dict) else quantised
+        raise BadInput(f"{file}: quantization_config must not be there, got {method}: quantised weights are not read")
+
+
+def _check_kinds(shards: Shards) -> None:
+    """transformers would take whole numbers for weights as they are, without the scales that they need."""
+    for key, entry in shards.entries.items():
+        if entry.dtype not in FLOATS and not key.endswith(COUNTS):
+            raise BadInput(f"{entry.file}: {key} must be float, got {entry.dtype}: quantised weights are not read")
+
+
+def _loaded(kind: type[PreTrainedModel], folder: Path, dtype: torch.dtype) -> tuple[PreTrainedModel, dict]:
+    """And what transformers found wrong, which it reports in a table of its own."""
+    talk = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()
+    try:
+        return kind.from_pretrained(
+            folder,
+            dtype=dtype,
+            local_files_only=True,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,  # they are refused by name, all together
+            output_loading_info=True,
+        )
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # transformers' own checks raise several types
+        raise BadInput(f"{folder}: {type(error).__name__}: {' '.join(str(error).split())[:LONGEST]}") from error
+    finally:
+        transformers.logging.set_verbosity(talk)
+
+
+def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    if not any((folder / name).is_file() for name in WORDS):
+        raise BadInput(f"{folder} holds no tokenizer: none of {', '.join(WORDS)}")
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # the tokenizers package raises plain Exception for a damaged file
+        said = " ".join(str(error).split())[:LONGEST]
+        raise BadInput(f"{folder}: the tokenizer cannot be read ({type(error).__name__}: {said})") from error
 
 
 def _check_finite(llm: PreTrainedModel, shards: Shards) -> None:

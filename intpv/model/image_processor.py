@@ -1,10 +1,10 @@
 """Image processor: a checkpoint's preprocessor_config.json as one of our ways to make pixels, CLIP's or SigLIP's."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from intpv.errors import BadInput
+from intpv.model.stated import json_object
 from intpv.video.pixels import Pixels
 from intpv.video.preprocess import Preprocess
 from intpv.video.square import Square
@@ -45,10 +45,7 @@ def _stated(folder: Path) -> tuple[Path, dict[str, Any]]:
         file = folder / name
         if not file.is_file():
             continue
-        try:
-            stated = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise BadInput(f"{file} is no JSON: {error}") from None
+        stated = json_object(file)
         if isinstance(found := stated.get("image_processor", stated), dict) and "size" in found:
             return file, found
     raise BadInput(f"{folder} has no preprocessor_config.json that states a size: choose model.preprocess yourself")

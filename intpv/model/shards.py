@@ -20,6 +20,7 @@ from intpv.errors import BadInput
 NAMES = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read, as transformers does
 # a file is mapped anew after so many bytes, or one of so many parts: what was read of a mapping counts as held memory
 MAPPED, PARTS = 2**27, 16
+DTYPES = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int8: "I8"}
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Entry:
 
     file: Path
     shape: tuple[int, ...]
+    dtype: str  # as safetensors names them: F32, BF16, I8
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,12 @@ class Shards:
         files, promised = _files(folder)
         entries: dict[str, Entry] = {}
         for file in files:
-            shapes = _shapes(file)
-            if absent := sorted(key for key, name in promised.items() if name == file.name and key not in shapes):
+            held = _held(file)
+            if absent := sorted(key for key, name in promised.items() if name == file.name and key not in held):
                 raise BadInput(f"{file} does not hold {absent[0]}, which the index.json beside it promises")
-            if twice := sorted(shapes.keys() & entries.keys()):
+            if twice := sorted(held.keys() & entries.keys()):
                 raise BadInput(f"{twice[0]} is in two files, {entries[twice[0]].file} and {file}")
-            entries |= {key: Entry(file, shape) for key, shape in shapes.items()}
+            entries |= held
         return cls(folder, entries)
 
     def read(self, keys: Collection[str]) -> Iterator[tuple[str, Tensor]]:
@@ -97,12 +99,13 @@ def _index(path: Path) -> dict[str, str]:
     return promised
 
 
-def _shapes(file: Path) -> dict[str, tuple[int, ...]]:
+def _held(file: Path) -> dict[str, Entry]:
     keys, get = _open(file)
     if file.suffix == ".safetensors":
-        opened = get.__self__
-        return {key: tuple(opened.get_slice(key).get_shape()) for key in keys}
-    return {key: tuple(get(key).shape) for key in keys}
+        slices = {key: get.__self__.get_slice(key) for key in keys}
+        return {key: Entry(file, tuple(one.get_shape()), one.get_dtype()) for key, one in slices.items()}
+    tensors = {key: get(key) for key in keys}
+    return {key: Entry(file, tuple(one.shape), DTYPES.get(one.dtype, str(one.dtype))) for key, one in tensors.items()}
 
 
 def _open(file: Path) -> tuple[list[str], Callable[[str], Tensor]]:

@@ -26,17 +26,23 @@ OPTIONAL += ("attention_bias", "mlp_bias", "bos_token_id", "eos_token_id", "pad_
 
 def config_of(folder: Path, model_types: tuple[str, ...], model: str) -> dict[str, Any]:
     """config.json as a dict. Raises BadInput for a missing or damaged file and for another architecture."""
-    file = folder / "config.json"
+    config = json_object(file := folder / "config.json")
+    if (got := config.get("model_type")) not in model_types:
+        raise BadInput(f"{file}: model_type must be {' or '.join(model_types)} for model={model}, got {got}")
+    return config
+
+
+def json_object(file: Path) -> dict[str, Any]:
+    """Raises BadInput for a file that is missing, damaged, or holds something else than names and values."""
     if not file.is_file():
         raise BadInput(f"{file} is missing")
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise BadInput(f"{file} is no JSON: {error}") from None
-    if not isinstance(config, dict) or config.get("model_type") not in model_types:
-        got = config.get("model_type") if isinstance(config, dict) else type(config).__name__
-        raise BadInput(f"{file}: model_type must be {' or '.join(model_types)} for model={model}, got {got}")
-    return config
+    if not isinstance(content, dict):
+        raise BadInput(f"{file} must hold an object, got a {type(content).__name__}")
+    return content
 
 
 def llama_config(values: Mapping[str, Any], where: str) -> LlamaConfig:

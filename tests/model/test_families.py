@@ -187,6 +187,8 @@ def test_nothing_of_a_video_is_left_in_the_model(name):
 def test_frames_that_fill_no_slot_are_refused(name):
     with pytest.raises(BadInput, match="frames must be a multiple of 2, which become one slot, got 7"):
         build(family(name).model).watch(*clip(7, family(name).size))
+    with pytest.raises(BadInput, match="frames must be a multiple of 8, a group of the tower, got 12"):
+        build(family(name).model).watch(*clip(12, family(name).size))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -5,6 +5,7 @@ import re
 
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
 
 from intpv.encoder.own import Own
@@ -161,3 +162,43 @@ def test_code_in_the_folder_is_never_run(copy):
     (folder / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoModel": "evil.Model"}}))
     (folder / "evil.py").write_text("raise SystemExit('it was run')")
     load(LlavaOnevision, folder, model)
+
+
+def wrong_config(folder, **changes) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "line"),
+    [
+        (lambda f: (f / "config.json").write_text("{"), r"config\.json is no JSON"),
+        (lambda f: (f / "config.json").write_text("[]"), r"config\.json must hold an object, got a list"),
+        (lambda f: (f / "config.json").unlink(), r"config\.json is missing"),
+        (lambda f: wrong_config(f, vision_config=7), "Error: "),
+        (
+            lambda f: wrong_config(f, quantization_config={"quant_method": "awq"}),
+            r"config\.json: quantization_config must not be there, got awq: quantised weights are not read",
+        ),
+        (
+            lambda f: rewrite(f, lambda w: w.update({newline(w): w[newline(w)].to(torch.int8)})),
+            rf"{WEIGHTS}: \S*image_newline must be float, got I8: quantised weights are not read",
+        ),
+        (lambda f: (f / "tokenizer.json").write_text("{"), "the tokenizer cannot be read"),
+        (lambda f: (f / "tokenizer.json").unlink(), r"holds no tokenizer: none of tokenizer\.json, "),
+    ],
+)
+def test_a_damaged_folder_is_one_line_that_names_it_and_nothing_is_said_beside(copy, capfd, spoil, line):
+    folder, model = copy
+    spoil(folder)
+    with pytest.raises(BadInput, match=line) as error:
+        load(LlavaOnevision, folder, model)
+    assert str(folder) in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+    assert "LOAD REPORT" not in capfd.readouterr().err
+
+
+def test_transformers_talks_again_afterwards(onevision):
+    talk = transformers.logging.get_verbosity()
+    load(LlavaOnevision, *onevision)
+    assert transformers.logging.get_verbosity() == talk
