@@ -35,10 +35,13 @@ def model(config: dict) -> Model:
 
 
 def place(model: Model, accelerator: str) -> None:
-    """To the device that Lightning would take for `accelerator`, for verbs that run without a Trainer."""
+    """To the device that Lightning would take for `accelerator`, for verbs that run without a Trainer.
+
+    A model that is spread over several devices stays where it is, with Lightning too.
+    """
     import torch
 
-    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available() and len(model.devices) == 1:
         for module in (model.llm, model.encoder):
             module.to("cuda")
 

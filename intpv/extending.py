@@ -57,7 +57,8 @@ def extend(
         )
     extended = Extended(model, frames, strategy, policy, trained_frames)
     decoder = model.get_decoder()
-    if "forward" in vars(decoder):
+    own = vars(decoder).get("forward")  # accelerate puts one there that brings inputs to the device
+    if isinstance(getattr(own, "__self__", None), Extended):
         raise BadInput(f"{type(model).__name__} is extended already: leave the first `with` before another")
     hook = model.register_forward_pre_hook(extended.remember, with_kwargs=True)
     decoder.forward = extended.forward
@@ -66,6 +67,8 @@ def extend(
             yield extended
     finally:
         del decoder.forward
+        if own is not None:
+            decoder.forward = own
         hook.remove()
 
 

@@ -65,8 +65,8 @@ class Inference(LightningModule):
         self.memory, self.weighed = memory, {item.id for item in benchmark.items()[: memory.videos if memory else 0]}
         self.viewer, self.video_llm = viewer, viewer.video_llm
         self.scorer, self.benchmark, self.prefixes = scorer, benchmark, prefixes
-        # registered, so that Lightning moves them to the device
-        self.llm, self.encoder = self.video_llm.model.llm, self.video_llm.model.encoder
+        if len(self.video_llm.model.devices) == 1:  # registered, so that Lightning moves them; a spread model stays
+            self.llm, self.encoder = self.video_llm.model.llm, self.video_llm.model.encoder
 
     def needs_frames(self, item: VideoItem) -> bool:
         """Whether neither the prefix nor the tower's output of this video is at hand."""
@@ -108,7 +108,7 @@ class Inference(LightningModule):
             "time/watch_s": seconds["encode_s"] + seconds["prefill_s"] + seconds["pack_s"],
             "cache/fetched": float(fetched),
             **ledger.kv(packed.ledger()),
-            **ledger.weights(self.llm, self.encoder),
+            **ledger.weights(self.video_llm.model.llm, self.video_llm.model.encoder),
             "kv/full_precision_bytes": packed.full_precision_bytes,
             "kv/bits_per_element": packed.bits_per_element,
             "kv/quantised_fraction": packed.quantised_fraction,
@@ -157,7 +157,7 @@ class Inference(LightningModule):
 
     def _since(self, start: float) -> float:
         """Seconds; a GPU answers before it is done, so times are taken after it is."""
-        wait_for(self.video_llm.device)
+        wait_for(*self.video_llm.model.devices)
         return time.perf_counter() - start
 
 

@@ -40,7 +40,8 @@ def lap(name: str, device: torch.device) -> Iterator[None]:
     taken.setdefault(name, []).append(time.perf_counter() - start)
 
 
-def wait_for(device: torch.device) -> None:
-    """Until all that was asked of the device is done; a CPU always is."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+def wait_for(*devices: torch.device) -> None:
+    """Until all that was asked of the devices is done; a CPU always is."""
+    for device in devices:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)

@@ -19,8 +19,11 @@ from transformers import (
 import intpv
 from intpv.errors import BadInput
 from intpv.kv_quant.cache import handed
+from intpv.model.spread import spread
 from intpv.options import option
 from intpv.rope_strategy.apply import applied, geometry_of
+
+from .pretended import pretended
 
 TEXT = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "head_dim": 32}
 TEXT |= {"num_key_value_heads": 1, "vocab_size": 64, "max_position_embeddings": 512}
@@ -192,6 +195,40 @@ def test_what_it_cannot_take_is_refused(loaded):
         pass
     with pytest.raises(BadInput, match="at least 1, got 0 and 8"), intpv.extend(model, 0):
         pass
+
+
+@pytest.mark.parametrize("kv", ["none", "best2"])
+def test_a_model_over_two_devices_is_the_model_on_one(loaded, kv):
+    model, inputs = loaded
+    given = inputs(16)
+    with intpv.extend(model, frames=16, rope="visual_only", kv=kv):
+        sequences, logits = own_answer(model, given)
+    with pretended():
+        spread(model, model.get_decoder(), [torch.device("meta:0"), torch.device("meta:1")])
+        given = {name: value.to("meta:0") for name, value in given.items()}
+        with intpv.extend(model, frames=16, rope="visual_only", kv=kv):
+            elsewhere, ours = own_answer(model, given)
+        assert elsewhere.tolist() == sequences.tolist()
+        assert [one.tolist() for one in ours] == [one.tolist() for one in logits]
+
+
+def test_a_forward_that_another_library_wrapped_is_kept(loaded):
+    """As accelerate does it for a model that transformers spread over devices."""
+    model, inputs = loaded
+    decoder, calls = model.get_decoder(), []
+    plain = decoder.forward
+
+    def wrapped(*args, **kwargs):
+        calls.append(kwargs)
+        return plain(*args, **kwargs)
+
+    _, logits = own_answer(model, inputs(8))
+    decoder.forward = wrapped
+    with intpv.extend(model, frames=8):
+        _, ours = own_answer(model, inputs(8))
+    assert calls
+    assert decoder.forward is wrapped
+    assert same(ours, logits)
 
 
 def test_positions_of_three_axes_are_the_models_own():

@@ -1,6 +1,7 @@
 """Launcher: what Hydra calls with all cells of a multirun; it plans them and hands what is left to worker processes.
 
     hydra.launcher.workers=auto     one process per GPU; without any, one per core
+    hydra.launcher.gpus_per_worker=2 model.device=balanced     one per two GPUs, each model over both
     hydra/launcher=basic            Hydra's own, cell after cell in this process; joblib, submitit and others work too
 
 Hydra's callbacks on_job_start and on_job_end are not called: the cells run in other processes.
@@ -22,15 +23,15 @@ from intpv.record.run_folder import RunFolder
 
 from ..outcome import outcome
 from . import crew, job, plan
-from .devices import count, visible
+from .devices import count, grouped, visible
 from .display import Display
 
 
 class SweepLauncher(Launcher):
     """See the module."""
 
-    def __init__(self, workers: int | str = "auto") -> None:
-        self.workers = workers
+    def __init__(self, workers: int | str = "auto", gpus_per_worker: int = 1) -> None:
+        self.workers, self.gpus = workers, gpus_per_worker
 
     def setup(self, *, hydra_context, task_function, config: DictConfig) -> None:
         self.loader, self.config = hydra_context.config_loader, config
@@ -78,7 +79,7 @@ class SweepLauncher(Launcher):
             if cell.name not in wanted and cell.status != "done":
                 how = f"{cell.status} before; sweep.retry={cell.status} runs it again"
                 outcome.failed[cell.name] = (how, cell.overrides)
-        devices = visible()
+        devices = grouped(visible(), self.gpus)
         workers = count(self.workers, devices)
         with Display(len(cells), len(cells) - len(left)) as display:
             crew.run(plan.batches(left, workers), workers, devices, _Handle(display))

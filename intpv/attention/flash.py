@@ -82,18 +82,19 @@ def launch(
     out, lse = torch.empty_like(q), q.new_empty(heads, rows)
     parts, (peaks, totals) = q.new_empty(heads, splits, rows, head_dim), q.new_empty(2, heads, splits, rows)
     turn = _turn(keys) if keys.format.turned else (q, q)  # not read
-    flash_kernel.split_attention[programs, splits](
-        q.contiguous(),
-        *(keys.packed, keys.scale, keys.zero, values.packed, values.scale, values.zero, *turn),
-        *(parts, peaks, totals, rows, tokens, per_split * block, *_place(keys), *_place(values)),
-        **{f"K_{name}": value for name, value in _constants(keys, k_block).items()},
-        **{f"V_{name}": value for name, value in _constants(values, v_block).items()},
-        **{"TURNED": keys.format.turned, "HALF": head_dim // 2},
-        **{"ROWS": per_program, "BLOCK": block, "PRECISION": precision, "num_stages": STAGES},
-    )
-    flash_kernel.merge_splits[heads * rows,](
-        *(parts, peaks, totals, out, lse, rows, splits), SPLITS=triton.next_power_of_2(splits), D=head_dim
-    )
+    with torch.cuda.device_of(q):  # Triton launches on the current device, wherever the tensors are
+        flash_kernel.split_attention[programs, splits](
+            q.contiguous(),
+            *(keys.packed, keys.scale, keys.zero, values.packed, values.scale, values.zero, *turn),
+            *(parts, peaks, totals, rows, tokens, per_split * block, *_place(keys), *_place(values)),
+            **{f"K_{name}": value for name, value in _constants(keys, k_block).items()},
+            **{f"V_{name}": value for name, value in _constants(values, v_block).items()},
+            **{"TURNED": keys.format.turned, "HALF": head_dim // 2},
+            **{"ROWS": per_program, "BLOCK": block, "PRECISION": precision, "num_stages": STAGES},
+        )
+        flash_kernel.merge_splits[heads * rows,](
+            *(parts, peaks, totals, out, lse, rows, splits), SPLITS=triton.next_power_of_2(splits), D=head_dim
+        )
     return out, lse
 
 

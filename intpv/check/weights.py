@@ -1,14 +1,16 @@
 """Weights: finite numbers, of the type and in the place that were asked for."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
 from intpv.check.finding import Check, Wrong, equal
 from intpv.check.subject import Subject
-from intpv.model.place import device_of, precision
+from intpv.model.place import devices_of, precision
 
 
-def checks(subject: Subject, dtype: str | None, device: str | None) -> list[Check]:
+def checks(subject: Subject, dtype: str | None, device: str | Sequence[str] | None) -> list[Check]:
     """`dtype` and `device` as in the model's config; None where it has no such key."""
     modules = {"llm": subject.model.llm, "encoder": subject.model.encoder}
     return [
@@ -40,12 +42,11 @@ def _dtype(modules: dict[str, nn.Module], asked: str | None) -> str:
     return f"{next(iter(kinds))}, {'as asked' if asked else 'not asked for'}"
 
 
-def _device(modules: dict[str, nn.Module], asked: str | None) -> str:
+def _device(modules: dict[str, nn.Module], asked: str | Sequence[str] | None) -> str:
     places = {weight.device: name for name, weight in _weights(modules)}
     if asked:
-        wanted = device_of(asked)
+        wanted = devices_of(asked)
         for place, name in places.items():
-            same = place.type == wanted.type and wanted.index in (None, place.index)
-            if not same:
+            if not any(place.type == one.type and one.index in (None, place.index) for one in wanted):
                 raise Wrong(f"{name} is on {place}, asked {asked}")
     return f"{', '.join(str(place) for place in places)}, {'as asked' if asked else 'not asked for'}"

@@ -1,5 +1,7 @@
 """The grids of a policy whose ranges come from a calibration file, once it is sure that they are of the same kind."""
 
+from collections.abc import Sequence
+
 import torch
 
 from intpv.errors import BadInput
@@ -47,9 +49,12 @@ def grids(
     sides: tuple[Side, Side],
     shape: tuple[int, int, int],
     origin: Origin | None,
-    device: torch.device,
+    devices: Sequence[torch.device],
 ) -> list[dict[str, StaticGrid]]:
-    """By layer and side, of a prefix of `shape` L, H_kv, d and of `origin`. BadInput where the file is of another."""
+    """By layer and side, of a prefix of `shape` L, H_kv, d and of `origin`, its layers on `devices`.
+
+    BadInput where the file is of another.
+    """
     name = f"kv_quant.calibration={source}"
     if origin is None:
         raise BadInput(f"{name} needs to know the model and the rotation of a prefix, got a prefix without them")
@@ -67,6 +72,6 @@ def grids(
                 scale = origin.attention_scale / calibration.origin.attention_scale  # YaRN's temperature is in the keys
             statistics = calibration.statistics[kind]
             found = static_grids(statistics, side.granularity, side.bits, float(multiplier), float(side.clip), scale)
-            for layer, one in zip(result, found, strict=True):
+            for layer, one, device in zip(result, found, devices, strict=True):
                 layer[side.name] = one.to(device)
     return result

@@ -65,7 +65,8 @@ class Stream:
     def add(self, layers: Sequence[tuple[Tensor, Tensor]], angles: Float[Tensor, "S half"]) -> None:
         """Keys as rotated and values (H_kv, S, d) of every layer; the first `sinks` tokens do not count."""
         turned = PreRope.of(angles[self.sinks :], layers[0][0].device)
-        found = [self._layer(*(x[:, self.sinks :] for x in pair), turned) for pair in layers]
+        there = {keys.device: turned.to(keys.device) for keys, _ in layers}
+        found = [self._layer(*(x[:, self.sinks :] for x in pair), there[pair[0].device]) for pair in layers]
         if self.layers:
             pairs = zip(self.layers, found, strict=True)
             found = [{kind: seen[kind].merge(new[kind]) for kind in KINDS} for seen, new in pairs]
@@ -119,8 +120,8 @@ def _statistics(tensors: Mapping[str, Tensor], kind: str, count: int) -> Statist
 
 
 def _stack(layers: Sequence[Statistics]) -> Statistics:
-    figures = {name: torch.stack([getattr(one, name) for one in layers]).cpu() for name in FIGURES[:4]}
-    histogram = (torch.stack([getattr(one.histogram, name) for one in layers]).cpu() for name in FIGURES[4:])
+    figures = {name: torch.stack([getattr(one, name).cpu() for one in layers]) for name in FIGURES[:4]}
+    histogram = (torch.stack([getattr(one.histogram, name).cpu() for one in layers]) for name in FIGURES[4:])
     return Statistics(layers[0].count, **figures, histogram=Histogram(*histogram))
 
 

@@ -84,7 +84,11 @@ class KVQuant(Policy):
         _check_finite(layers)
         turned = self._turned(zone, layers[0][0], angles, layout)
         grids = self._ranges.grids(self, layers, origin)
-        packed = [self._pack_layer(*pair, zone, turned, grid) for pair, grid in zip(layers, grids, strict=True)]
+        there = {keys.device: turned and turned.to(keys.device) for keys, _ in layers}  # one for all layers of a device
+        packed = [
+            self._pack_layer(keys, values, zone, there[keys.device], grid)
+            for (keys, values), grid in zip(layers, grids, strict=True)
+        ]
         quantised = quantised_sides * zone.tokens * layers[0][0][:, 0].numel() * len(layers)
         return PackedPrefix.of(layers, packed, quantised, self._ranges.drift(self, packed))
 

@@ -79,8 +79,8 @@ class PackedPrefix:
         """Bytes by what they are for, the padding around them, and the total that is really held.
 
         codes, scales and zeros of what is quantised; angles, the table that rotates keys stored before RoPE, once for
-        all layers; exempt, all that is in full precision. The total is the sum over unique storages; padding is what of
-        it no tensor accounts for.
+        all layers of a device; exempt, all in full precision. The total is the sum over unique storages; padding is
+        what of it no tensor accounts for.
         """
         counts = dict.fromkeys(("codes", "scales", "zeros", "angles", "exempt"), 0)
         storages: dict[int, int] = {}

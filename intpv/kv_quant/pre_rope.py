@@ -57,6 +57,11 @@ class PreRope:
         own = farthest.gather(0, axis[None])[0]
         return cls(*(x.to(device, torch.float32) for x in (positions, own)), axis.to(device, torch.uint8))
 
+    def to(self, device: torch.device) -> "PreRope":
+        """For the keys of a layer that lies elsewhere."""
+        axis = None if self.axis is None else self.axis.to(device)
+        return PreRope(self.positions.to(device), self.farthest.to(device), axis)
+
     def into(self, keys: Float[Tensor, "H_kv t d"]) -> Float[Tensor, "H_kv t d"]:
         """Rotated keys -> keys before rotation, float32."""
         return self._turn(keys.float(), 0, -1)

@@ -1,4 +1,4 @@
-"""Calibrated ranges in use: their grids are made once per origin and device, and a large drift is warned of once."""
+"""Calibrated ranges in use: their grids are made once per origin and place, and a large drift is warned of once."""
 
 import logging
 from collections.abc import Callable
@@ -23,7 +23,7 @@ BySide = dict[str, StaticGrid]  # of one layer
 class Ranges:
     """What one policy remembers from prefix to prefix."""
 
-    made: dict[tuple[Origin | None, torch.device], list[BySide]] = field(default_factory=dict)
+    made: dict[tuple[Origin | None, tuple[torch.device, ...]], list[BySide]] = field(default_factory=dict)
     large: list[Drift] = field(default_factory=list)  # those that were warned of: one, or none
 
     def grids(self, policy: Policy, layers: Layers, origin: Callable[[], Origin] | None) -> list[BySide]:
@@ -31,9 +31,10 @@ class Ranges:
         if policy.calibration == DYNAMIC:
             return [{} for _ in layers]
         made_by, keys = origin and origin(), layers[0][0]
-        if (place := (made_by, keys.device)) not in self.made:
+        devices = tuple(layer_keys.device for layer_keys, _ in layers)
+        if (place := (made_by, devices)) not in self.made:
             shape, sides = (len(layers), keys.shape[0], keys.shape[2]), (policy.keys, policy.values)
-            arguments = policy.calibration, policy.range_multiplier, sides, shape, made_by, keys.device
+            arguments = policy.calibration, policy.range_multiplier, sides, shape, made_by, devices
             self.made[place] = grids(*arguments)
         return self.made[place]
 

@@ -60,9 +60,9 @@ class Memory:
         """The metrics above in bytes; `pixels` are fitted frames, as the tower takes them."""
         if video_llm.device.type == "cpu":
             video_llm = replace(video_llm, kv_quant=replace(video_llm.kv_quant, decode="eager"))
-        with counting(video_llm.device) as watching:
+        with counting(*video_llm.model.devices) as watching:
             context = _watch(video_llm, pixels, timestamps, video_id)
-        with counting(video_llm.device) as asking:
+        with counting(*video_llm.model.devices) as asking:
             video_llm.ask(context, questions, options)
         own = weights(video_llm.model.llm, video_llm.model.encoder)
         loaded = sum(own.values())

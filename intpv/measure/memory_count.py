@@ -1,6 +1,7 @@
 """Memory count: what a computation allocates on a device, at its peak and at its end, beyond what was there before.
 
-On CUDA it is the allocator's own count (memory_allocated, max_memory_allocated; never what is reserved). A CPU's
+On CUDA it is the allocator's own count (memory_allocated, max_memory_allocated; never what is reserved), over several
+GPUs the sum of each one's peak, which is what they have to hold though it is not at one moment. A CPU's
 allocator has none: there every storage that an operation hands out is counted while something holds it. Buffers that
 live and die inside one operation are not seen on a CPU, nor is what other threads do. Never the process' resident size.
 """
@@ -26,23 +27,24 @@ class Count:
 
 
 @contextmanager
-def counting(device: torch.device) -> Iterator[Count]:
+def counting(*devices: torch.device) -> Iterator[Count]:
     """Count what happens inside; what was there before counts as nothing, also where it is freed."""
-    count = Count()
-    if device.type == "cuda":
-        wait_for(device)
-        before = torch.cuda.memory_allocated(device)
-        torch.cuda.reset_peak_memory_stats(device)
+    count, kinds = Count(), {device.type for device in devices}
+    if kinds == {"cuda"}:
+        wait_for(*devices)
+        before = sum(map(torch.cuda.memory_allocated, devices))
+        for device in devices:
+            torch.cuda.reset_peak_memory_stats(device)
         yield count
-        wait_for(device)
-        count.peak = torch.cuda.max_memory_allocated(device) - before
-        count.held = torch.cuda.memory_allocated(device) - before
-    elif device.type == "cpu":
+        wait_for(*devices)
+        count.peak = sum(map(torch.cuda.max_memory_allocated, devices)) - before
+        count.held = sum(map(torch.cuda.memory_allocated, devices)) - before
+    elif kinds == {"cpu"}:
         with LiveStorages() as live:
             yield count
         count.peak, count.held = live.peak, live.held
     else:
-        raise ValueError(f"memory is counted on cuda and cpu, got {device}")
+        raise ValueError(f"memory is counted on cuda and cpu, got {', '.join(map(str, devices))}")
 
 
 class LiveStorages(TorchDispatchMode):

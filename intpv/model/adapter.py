@@ -31,6 +31,7 @@ the logits that watch and ask give (tests/model/test_families.py).
 """
 
 import json
+from collections.abc import Sequence
 from math import prod
 from typing import ClassVar
 
@@ -79,7 +80,7 @@ class Adapter(VideoEncoder):
         preprocess: Pixels,
         trained_visual_length: int | None,
         dtype: str = "bfloat16",
-        device: str = "auto",
+        device: str | Sequence[str] = "auto",
         name: str = "",
         **settings,
     ) -> Model:

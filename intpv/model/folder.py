@@ -1,6 +1,7 @@
 """Folder: a checkpoint in transformers' own format, read by transformers, with everything that is wrong said first."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -8,8 +9,9 @@ import transformers
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from intpv.errors import BadInput
-from intpv.model.place import device_of, find, precision
+from intpv.model.place import devices_of, find, precision
 from intpv.model.shards import Shards
+from intpv.model.spread import spread
 from intpv.model.stated import json_object
 
 log = logging.getLogger(__name__)
@@ -20,14 +22,14 @@ WORDS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 
 
 def read(
-    path: str, architecture: str, repository: str, dtype: str, device: str
+    path: str, architecture: str, repository: str, dtype: str, device: str | Sequence[str]
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Frozen model and tokenizer of a folder or a repository, see `read_folder`."""
     return read_folder(find(path, "model.path", repository), architecture, dtype, device)
 
 
 def read_folder(
-    folder: Path, architecture: str, dtype: str, device: str
+    folder: Path, architecture: str, dtype: str, device: str | Sequence[str]
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Frozen model and tokenizer. transformers builds it without memory and reads it shard by shard.
 
@@ -35,7 +37,7 @@ def read_folder(
     are missing, quantised or of another shape, numbers that are not finite, and a tokenizer that is damaged or not the
     model's. Code in the folder is never run.
     """
-    kind, place = precision(dtype), device_of(device)
+    kind, devices = precision(dtype), devices_of(device)
     _check_config(folder / "config.json", architecture)
     shards = Shards.find(folder)
     _check_kinds(shards)
@@ -50,7 +52,8 @@ def read_folder(
     _check_finite(llm, shards)
     tokenizer = _tokenizer(folder)
     _check_tokenizer(llm, tokenizer, folder)
-    return llm.eval().requires_grad_(False).to(place), tokenizer
+    spread(llm.eval().requires_grad_(False), llm.get_decoder(), devices)
+    return llm, tokenizer
 
 
 def _check_config(file: Path, architecture: str) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -31,6 +32,11 @@ class Model:
     def rotary(self) -> nn.Module:
         """The one module that turns positions into cos and sin."""
         return self.decoder.rotary_emb
+
+    @property
+    def devices(self) -> tuple[torch.device, ...]:
+        """Where the weights are: one, or several over which the decoder's layers are spread; fed is the first."""
+        return tuple(dict.fromkeys(weight.device for weight in self.llm.parameters()))
 
     @property
     def trained_visual_length(self) -> int:

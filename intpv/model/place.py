@@ -1,6 +1,7 @@
 """Place: where a checkpoint comes from, a folder or the Hugging Face hub; and where its weights go."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -40,18 +41,27 @@ def precision(dtype: str) -> torch.dtype:
     return getattr(torch, dtype)
 
 
-def device_of(device: str) -> torch.device:
-    """`auto` is the first GPU, or the CPU where there is none."""
-    found = torch.cuda.is_available()
+def devices_of(device: str | int | Sequence[str]) -> tuple[torch.device, ...]:
+    """`auto` is the first GPU, or the CPU where there is none; `balanced` every visible GPU; a list is what it names.
+
+    Over several the decoder's layers are spread (spread.py).
+    """
+    found = torch.cuda.device_count()
     if device == "auto":
-        return torch.device("cuda" if found else "cpu")
+        return (torch.device("cuda" if found else "cpu"),)
+    if device == "balanced":
+        device = [f"cuda:{index}" for index in range(found)] or ["cuda"]
+    names = [str(device)] if isinstance(device, str | int) else list(device)
     try:
-        place = torch.device(device)
+        places = tuple(torch.device(name) for name in names)
     except RuntimeError:
-        raise BadInput(f"model.device must be auto, cpu or cuda, got {device}") from None
-    if place.type == "cuda" and not found:
-        raise BadInput(f"model.device={device}, but torch {torch.__version__} finds no GPU here")
-    return place
+        places = ()
+    if not places or len(set(places)) < len(places):
+        raise BadInput(f"model.device must be auto, balanced, cpu, cuda or a list like [cuda:0,cuda:1], got {device}")
+    for place in places:
+        if place.type == "cuda" and (place.index or 0) >= found:
+            raise BadInput(f"model.device={place}, but torch {torch.__version__} finds {found or 'no'} GPU here")
+    return places
 
 
 def _first(error: Exception) -> str:

@@ -4,7 +4,7 @@ Written from the layout of LanguageBind/Video-LLaVA-7B (PKU-YuanGroup/Video-LLaV
 and no cut at tokenizer_model_max_length: a frame's tokens go where the frame is, whatever F.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ def load(
     video_tower: str | None = None,
     weights: str = "checkpoint",
     dtype: str = "bfloat16",
-    device: str = "auto",
+    device: str | Sequence[str] = "auto",
     seed: int = 0,
     name: str = "video_llava_7b",
 ) -> Model:

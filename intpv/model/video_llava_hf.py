@@ -4,7 +4,7 @@ Its conversion left the temporal weights behind, so it is the control on which r
 of its keys are read: the released one and the one that transformers 5 works with.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -54,7 +54,7 @@ def load(
     path: str = REPOSITORY,
     weights: str = "checkpoint",
     dtype: str = "bfloat16",
-    device: str = "auto",
+    device: str | Sequence[str] = "auto",
     seed: int = 0,
     name: str = "video_llava_7b_hf",
 ) -> Model:

@@ -229,7 +229,7 @@ def test_tokenizers(original, tmp_path):
     ("options", "line"),
     [
         ({"dtype": "int8"}, "model.dtype must be one of bfloat16, float16, float32, got int8"),
-        ({"device": "gpu"}, "model.device must be auto, cpu or cuda, got gpu"),
+        ({"device": "gpu"}, "model.device must be auto, balanced, cpu, cuda or a list like .*, got gpu"),
         ({"weights": "none"}, "model.weights must be checkpoint or random, got none"),
     ],
 )

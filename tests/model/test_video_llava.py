@@ -20,6 +20,7 @@ from intpv.rearranger.strided import Strided
 from intpv.rope_strategy.none import NoScaling
 from intpv.video_llm import VideoLLM
 
+from ..pretended import pretended
 from .original import LLM, PROMPT, SIZES, Original, read
 
 ROOT = Path(__file__).parents[2]
@@ -206,18 +207,42 @@ def test_sizes_of_random_weights_are_the_paper_s(configured):
     assert (encoder.group_length, encoder.tokens_per_frame) == (8, 257)
 
 
-def test_evaluate_from_the_command_line(original, tmp_path, monkeypatch):
+@pytest.fixture
+def evaluated(original, tmp_path, monkeypatch):
+    """Metrics and samples of a cell, from the command line."""
     folder = original.write(tmp_path / "model", "safetensors", 3)
-    here = [f"data.root={tmp_path / 'clips'}", "data.limit=2", "logger=none", "cache=off", "sweep.name=x", "frames=16"]
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["evaluate", *overrides(f"model.path={folder}", *here)])
-    with pytest.raises(SystemExit) as ended:
-        evaluate.main()
-    assert ended.value.code == 0
-    (metrics,) = (tmp_path / "runs/x").glob("*/metrics.json")
-    found = json.loads(metrics.read_text())
+
+    def run(sweep: str, *given: str) -> tuple[dict, str]:
+        here = [f"data.root={tmp_path / 'clips'}", "data.limit=2", "logger=none", "cache=off", "frames=16"]
+        own = overrides(f"model.path={folder}", *here, f"sweep.name={sweep}", "trainer.threads=1")
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["evaluate", *own, *given])
+        with pytest.raises(SystemExit) as ended:
+            evaluate.main()
+        assert ended.value.code == 0
+        (cell,) = (tmp_path / "runs" / sweep).glob("*/metrics.json")
+        return json.loads(cell.read_text()), cell.with_name("samples.jsonl").read_text()
+
+    return run
+
+
+def test_evaluate_from_the_command_line(evaluated):
+    found, _ = evaluated("x")
     assert (found["coverage"], found["groups"], found["rearrangement_is_noop"]) == (1, 2, 0)
     assert found["kv/full_precision_bytes"] > 16 * 17 * 2 * 2 * 48 * 4
+
+
+def test_a_cell_over_two_devices_is_the_cell_on_one(evaluated):
+    """Through Lightning, which moves a model that is on one."""
+    given = ["kv_quant=int2", "kv_quant.value_group=12", "measure=[full,signatures]"]
+    metrics, samples = evaluated("one", *given)
+    with pretended():
+        spread_metrics, spread_samples = evaluated("two", *given, "model.device=[meta:0,meta:1]")
+    assert spread_samples == samples
+    assert {name for name in metrics if not name.startswith(("time/", "memory/"))} <= spread_metrics.keys()
+    for name, value in spread_metrics.items():
+        if not name.startswith(("time/", "memory/")):
+            assert value == metrics[name], name
 
 
 def test_an_encoder_of_this_size_costs_nothing_before_it_is_loaded():
