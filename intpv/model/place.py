@@ -41,7 +41,7 @@ def precision(dtype: str) -> torch.dtype:
     return getattr(torch, dtype)
 
 
-def devices_of(device: str | int | Sequence[str]) -> tuple[torch.device, ...]:
+def devices_of(device: str | Sequence[str] | int | None) -> tuple[torch.device, ...]:
     """`auto` is the first GPU, or the CPU where there is none; `balanced` every visible GPU; a list is what it names.
 
     Over several the decoder's layers are spread (spread.py).
@@ -51,7 +51,7 @@ def devices_of(device: str | int | Sequence[str]) -> tuple[torch.device, ...]:
         return (torch.device("cuda" if found else "cpu"),)
     if device == "balanced":
         device = [f"cuda:{index}" for index in range(found)] or ["cuda"]
-    names = [str(device)] if isinstance(device, str | int) else list(device)
+    names = [str(device)] if device is None or isinstance(device, str | int) else list(device)
     try:
         places = tuple(torch.device(name) for name in names)
     except RuntimeError:

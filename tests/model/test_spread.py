@@ -139,6 +139,7 @@ def test_a_device_without_a_layer_is_refused():
         (["cuda:0", "gpu"], "got "),
         ("gpu", "model.device must be auto, balanced, cpu, cuda or a list like"),
         (0, "got 0"),
+        (None, "got None"),
     ],
 )
 def test_no_device(device, said):
