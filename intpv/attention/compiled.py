@@ -8,6 +8,7 @@ length.
 
 from functools import cache, partial, reduce
 from types import FunctionType
+from zlib import crc32
 
 import torch
 from jaxtyping import Float
@@ -99,27 +100,32 @@ def _many(rows: Tensor, run: Run, keys: Reading | None, values: Reading | None) 
         step, tokens = 1, min(heads * PIECE, HOT)
     formats = tuple(side and side.format for side in (keys, values))
     formula = _compiled(fused.attended, formats, rows[:step, :0])
-    done = []
-    for head in range(0, heads, step):
-        pieces = []
-        for start in range(0, run.length, tokens):
-            window = slice(head, head + step), slice(start, min(start + tokens, run.length))
-            # the first piece counts its own tokens, which is quicker than to look them up
-            place = _lengths(torch.arange(start, window[1].stop, device=rows.device), 0) if start else None
-            sides = (_piece(*side, *window) for side in ((run.keys, keys), (run.values, values)))
-            pieces.append(formula(_lengths(rows[head : head + step], 1), *sides, place))
-        done.append(reduce(lambda one, other: merge(*one, *other), pieces))
-    return tuple(torch.cat(parts) for parts in zip(*done, strict=True))
+    done = {}
+    for start in range(0, run.length, tokens):
+        span = slice(start, min(start + tokens, run.length))
+        # the first piece counts its own tokens, which is quicker than to look them up
+        place = _lengths(torch.arange(start, span.stop, device=rows.device), 0) if start else None
+        both = (run.keys, keys, _turned(keys, span)), (run.values, values, (None, None))
+        for head in range(0, heads, step):
+            some = slice(head, head + step)
+            sides = (_piece(stored, reading, turn, some, span) for stored, reading, turn in both)
+            new = formula(_lengths(rows[some], 1), *sides, place)
+            done[head] = merge(*done[head], *new) if start else new
+    return tuple(torch.cat(parts) for parts in zip(*done.values(), strict=True))
 
 
-def _piece(stored: Stored, reading: Reading | None, heads: slice, tokens: slice) -> tuple:
+def _turned(reading: Reading | None, tokens: slice) -> tuple[Tensor | None, Tensor | None]:
+    """Once for all heads, where keys are stored before RoPE."""
+    return _turn(reading, tokens.start, tokens.stop) if reading and reading.format.turned else (None, None)
+
+
+def _piece(stored: Stored, reading: Reading | None, turn: tuple, heads: slice, tokens: slice) -> tuple:
     """What `fused.dequantised` takes, of some heads and tokens."""
     if reading is None:
         return _lengths(stored.piece(tokens.start, tokens.stop)[heads], 1), None, None, None, None, None
     packed = _lengths(reading.packed[heads, tokens], 1)
     grids = (_lengths(table[heads] if len(table) > 1 else table, 2) for table in (reading.scale, reading.zero))
     both = reading.format.turned and reading.format.rotated  # else the rows and the result are rotated instead
-    turn = _turn(reading, tokens.start, tokens.stop) if reading.format.turned else (None, None)
     return packed, *grids, *turn, reading.rotation if both else None
 
 
@@ -150,6 +156,8 @@ def _compiled(formula, formats: tuple, rows: Tensor):
 
 @cache
 def _of_its_own(formula, formats: tuple, shape: tuple, device: torch.device):
-    # torch counts recompilations, and stops at 8, per code object: each format gets one of its own
-    code = formula.__code__.replace(co_name=f"{formula.__name__}_of_its_own")
+    # torch counts recompilations, and stops at 8, per code object, and makes a variable of each size that differed
+    # between two calls of one file, line and name: a loop up to ten times as slow. So each format has a code and a name
+    name = f"{formula.__name__}_{crc32(repr((formats, shape, device)).encode()):08x}"
+    code = formula.__code__.replace(co_name=name)
     return torch.compile(FunctionType(code, formula.__globals__, None, formula.__defaults__), fullgraph=True)

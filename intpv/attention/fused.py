@@ -29,8 +29,8 @@ def scores(format, rows, partner, packed, scale, zero, cos, sin, tokens=None):
         if format.turned:
             turn = slice(take.start % half, take.start % half + codes.shape[-1])
             row = row * cos[:, turn] + partner[:, :, None, take] * sin[:, turn]
-        total = total + keys.unsqueeze(1) * row
-    return total.sum(-1)
+        total = total + (keys.unsqueeze(1) * row).sum(-1)  # one sum behind the loop would be of something kept whole
+    return total
 
 
 @no_type_check
@@ -121,6 +121,8 @@ def _columns(cells, table, take):
         return table[..., take].unsqueeze(-2)
     if width % cells.width == 0 and take.start % cells.width == 0:
         return table[..., take.start // cells.width : take.stop // cells.width].unsqueeze(-1)
+    if (one := take.start // cells.width) == (take.stop - 1) // cells.width:
+        return table[..., one : one + 1].unsqueeze(-1)
     column = torch.arange(take.start, take.stop, device=table.device) // cells.width
     return table[..., column].unsqueeze(-2)
 

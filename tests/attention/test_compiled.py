@@ -1,6 +1,8 @@
 """The compiled path equals eager and a dense softmax for every option, and compiles per format, not per length."""
 
 import itertools
+import unittest.mock
+from functools import partial
 
 import pytest
 import torch
@@ -99,6 +101,33 @@ def test_compiled_once_for_all_lengths():
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 2
 
 
+def test_a_loop_keeps_its_own_sizes_whatever_was_compiled_before():
+    """torch makes a size a variable where two calls under one name differ in it: seen in what is compiled."""
+    compiled._of_its_own.cache_clear()
+    torch._dynamo.reset()
+
+    def graphs(name: str) -> list[list[str]]:
+        seen = []
+        with unittest.mock.patch.object(compiled.torch, "compile", partial(torch.compile, backend=noting(seen))):
+            _agree(pack(option(name), video(35)), 1, 1)
+        return seen
+
+    def noting(seen: list):
+        def backend(graph, inputs):
+            sizes = [node.meta["example_value"] for node in graph.graph.nodes if node.op == "placeholder"]
+            seen.append([str(tuple(x.shape)) for x in sizes if isinstance(x, torch.Tensor)])
+            return graph.forward
+
+        return backend
+
+    alone = graphs("rotate")
+    compiled._of_its_own.cache_clear()
+    torch._dynamo.reset()
+    for before in ("int4", "best2"):
+        graphs(before)
+    assert graphs("rotate") == alone
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIONS)
 def test_compiled_equals_eager(name):
@@ -110,7 +139,7 @@ def test_compiled_equals_eager(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 24])
-@pytest.mark.parametrize("name", ["int4", "best2"])
+@pytest.mark.parametrize("name", ["int4", "best2", "rotate", "temporal"])
 def test_peak_is_one_dense_block_and_the_scores(name, rows):
     heads, d, layout = 4, 32, video(900)
     layer, q = pack(option(name), layout, kv_heads=heads), torch.randn(heads, rows, d)
