@@ -21,6 +21,8 @@ CPU = torch.device("cpu")
 class Elsewhere(torch.Tensor):
     """A CPU tensor under the name of another device."""
 
+    is_meta = False  # it holds numbers
+
     @staticmethod
     def __new__(cls, here: torch.Tensor, device: torch.device):
         # a wrapper's storage has no memory; strides are kept, for views and kernels ask for them

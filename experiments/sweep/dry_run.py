@@ -82,4 +82,5 @@ def _kv_bytes(video_llm: VideoLLM, frames: int) -> int:
         length=layout.length,
         layout=layout,
         element_size=video_llm.model.llm.dtype.itemsize,
+        devices=len({weight.device for weight in video_llm.model.decoder.layers.parameters()}),
     )

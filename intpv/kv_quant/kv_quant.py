@@ -51,6 +51,7 @@ class NoQuant:
         length: int,
         element_size: int,
         layout: Layout | None = None,
+        devices: int = 1,
     ) -> int:
         """2 * L * H_kv * S * d elements."""
         return 2 * layers * kv_heads * length * head_dim * element_size

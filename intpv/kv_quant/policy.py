@@ -80,18 +80,20 @@ class Policy:
         length: int,
         element_size: int,
         layout: Layout | None = None,
+        devices: int = 1,
     ) -> int:
         """Bytes of a packed prefix, to the byte; `element_size` is that of the model's dtype, for the exempt tokens.
 
         `layout` (of `length` tokens) is needed only where groups are temporal: it says where the frames are;
-        and for keys before RoPE where frames are grids, whose positions have three axes.
+        and for keys before RoPE where frames are grids, whose positions have three axes. `devices` are those that the
+        layers lie on: each has a table of angles.
         """
         layout = layout or Layout((Span(length),))
         zone = self.zone(layout)
         exempt = 2 * kv_heads * (length - zone.tokens) * head_dim * element_size
         sides = sum(side.nbytes(zone, kv_heads, head_dim, element_size) for side in (self.keys, self.values))
         angles = pre_rope.nbytes(zone.tokens, head_dim, pre_rope.axes_of(layout)) if self.keys.is_turned else 0
-        return layers * (exempt + sides) + angles
+        return layers * (exempt + sides) + devices * angles
 
     def _fields_of(self, side: str) -> dict:
         return {

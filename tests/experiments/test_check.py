@@ -6,6 +6,7 @@ import pytest
 
 from experiments import check
 
+from ..pretended import pretended
 from ..tiny import tiny_model
 
 TINY = {
@@ -57,10 +58,12 @@ def test_the_mini_model_passes_with_every_option(ended):
     assert all(option in out for option in options)
 
 
-def test_random_weights_of_a_large_model_pass_or_refuse_what_is_calibrated(ended):
+@pytest.mark.parametrize("devices", ["cpu", "[meta:0,meta:1]"])
+def test_random_weights_of_a_large_model_pass_or_refuse_what_is_calibrated(ended, devices):
     sizes = [f"encoder.{key}={value}" for key, value in TINY.items()]
     sizes += [f"model.llm.{key}={value}" for key, value in LLM.items()]
-    code, out, _ = ended("model=video_llava_7b", "model.weights=random", "model.device=cpu", *sizes)
+    with pretended():
+        code, out, _ = ended("model=video_llava_7b", "model.weights=random", f"model.device={devices}", *sizes)
     assert code == 0
     refused = [line for line in out.splitlines() if line.startswith("refused")]
     assert {line.split()[1] for line in refused} == {"kv_quant=paper_channel", "kv_quant=paper_tensor"}

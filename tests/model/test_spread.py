@@ -67,6 +67,17 @@ def test_real_models_too(build, policy):
         assert answers(built(known.model, policy), pixels, times) == expected
 
 
+def test_bytes_are_the_closed_form_with_a_table_of_angles_on_each_device():
+    with pretended():
+        model = tiny_model()
+        spread_over(model, TWO)
+        llm = built(model, "best2")
+        context = llm.watch(*clip(32))
+        shape = {"layers": 3, "kv_heads": 1, "head_dim": 32, "length": context.layout.length, "element_size": 4}
+        one, two = (llm.kv_quant.closed_form_bytes(**shape, layout=context.layout, devices=count) for count in (1, 2))
+        assert context.packed.ledger()["total"] == two > one
+
+
 def test_the_judge_sees_what_is_left_on_another_device():
     with pretended():
         model = tiny_model()
