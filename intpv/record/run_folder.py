@@ -10,7 +10,6 @@ The video is the unit of work and of resume. One process writes to a folder at a
 
 import errno
 import json
-import math
 import os
 import traceback
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from intpv.record import samples
 from intpv.record.atomic import write_json, write_text
+from intpv.record.finite import finite
 from intpv.record.out_of_memory import asked_bytes, is_out_of_memory
 
 
@@ -93,10 +93,7 @@ class RunFolder:
 
         `records` take the place of the samples where they were scored anew.
         """
-        flat = {name: value.item() if hasattr(value, "item") else value for name, value in sorted(metrics.items())}
-        for name, value in flat.items():
-            if not isinstance(value, float | int | None) or (value is not None and not math.isfinite(value)):
-                raise ValueError(f"metric {name} must be a finite number or null, got {value!r}")
+        flat = finite(dict(sorted(metrics.items())))
         ordered = sorted(self.samples() if records is None else records, key=lambda record: record["id"])
         write_text(self._samples, "".join(map(samples.to_line, ordered)))
         write_json(self.path / "metrics.json", flat)

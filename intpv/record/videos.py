@@ -4,6 +4,8 @@ import json
 import os
 from pathlib import Path
 
+from intpv.record.finite import finite
+
 
 class VideoFigures:
     """Append a video's figures as it is answered; the last line of a video counts, a torn last line does not."""
@@ -12,7 +14,7 @@ class VideoFigures:
         self._file = folder / "videos.jsonl"
 
     def append(self, video: str, figures: dict[str, float]) -> None:
-        line = json.dumps({"video": video, **figures}, allow_nan=False) + "\n"
+        line = json.dumps({"video": video, **finite(figures)}) + "\n"
         with self._file.open("ab+") as file:
             if file.tell():  # the last byte alone tells whether a crash tore the line before
                 file.seek(-1, os.SEEK_END)

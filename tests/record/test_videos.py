@@ -1,5 +1,9 @@
 """A video's figures survive a torn line, and its last line counts."""
 
+import math
+
+import pytest
+
 from intpv.record.videos import VideoFigures
 
 
@@ -18,3 +22,11 @@ def test_a_torn_line_costs_itself_alone(tmp_path):
         file.write('{"video": "b", "wat')
     figures.append("c", {"watch_s": 2.0})
     assert figures.read() == {"a": {"watch_s": 1.0}, "c": {"watch_s": 2.0}}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, "1"])
+def test_what_is_no_finite_number_is_refused_by_its_name(tmp_path, value):
+    figures = VideoFigures(tmp_path)
+    with pytest.raises(ValueError, match="metric time/watch_s must be a finite number or null, got"):
+        figures.append("a", {"time/ask_s": 1.0, "time/watch_s": value})
+    assert figures.read() == {}
