@@ -1,9 +1,10 @@
 """Measure the KV cache beside transformers' own: python -m experiments.bench_kv [rounds=7] [out=...] [tokens=[4096]]
 
 Every method holds the same prefixes: bytes, bits, losses (drawn layers, and the mini model's on clips that no policy
-was chosen on), a decode step's time and memory on one layer of Llama-7B's shape; on a GPU also attention and the whole
-decoder of that model. Peers that need `pip install "intpv[peers]"` are skipped by name without it; each has 3 minutes.
-A readable table is written beside `out`. Under 15 minutes on two cores; sections=[fidelity,flipbook,speed,decoder].
+was chosen on), a decode step's time and memory and the time of many rows on one layer of Llama-7B's shape; on a GPU
+also attention and the whole decoder of that model. Peers that need `pip install "intpv[peers]"` are skipped by name
+without it; each has 3 minutes. A readable table is written beside `out`. Under 15 minutes on two cores; in part by
+sections=[fidelity,flipbook,speed,rows,decoder].
 """
 
 import os
@@ -25,12 +26,13 @@ from .kv_bench.fidelities import on_clips, on_video_like
 from .kv_bench.flipbook_layers import watched
 from .kv_bench.layer_speed import PATCHES, Shape, layer_speed
 from .kv_bench.methods import HQQ, PEERS, PRESETS, VARIANTS
+from .kv_bench.row_speed import row_speed
 from .kv_bench.tables import markdown
 from .kv_bench.video_like import VideoLike
 from .quiet import quiet
 from .threads import set_threads
 
-SECTIONS = ("fidelity", "flipbook", "speed", "decoder")
+SECTIONS = ("fidelity", "flipbook", "speed", "rows", "decoder")
 DEFAULTS = {
     "rounds": 7,
     "out": "analysis/results/bench_kv.json",
@@ -40,6 +42,7 @@ DEFAULTS = {
     "clip_frames": [32, 64],
     "tokens": [4096, 16384],  # of one layer
     "heads": 32,  # of it
+    "rows": [1, 5, 24, 300],  # that read the shortest of these prefixes at once
     "frames": [8, 32, 64, 128],  # of the whole decoder, 257 tokens each; needs CUDA
     "threads": 1,
     "peer_seconds": 180,
@@ -122,6 +125,10 @@ def run(options: dict) -> None:
             shape = Shape(heads=options["heads"])
             found = layer_speed(shape, tokens, timed, DECODES, options["rounds"], allowances)
             result.add("speed", str(tokens), found)
+    if "rows" in sections:
+        shape, tokens = Shape(heads=options["heads"]), min(options["tokens"])
+        found = row_speed(shape, tokens, options["rows"], PRESETS, DECODES, options["rounds"], allowances)
+        result.add("rows", str(tokens), found)
     if "decoder" in sections and torch.cuda.is_available():
         decoder = random_decoder(LLAMA_7B, torch.bfloat16, torch.device("cuda"))
         for frames in options["frames"]:

@@ -36,12 +36,26 @@ def faster(found: dict) -> str:
     return table(["times faster than quanto of as many bits, wall / CPU", *columns], lines)
 
 
+def rows(found: dict) -> str:
+    """A line per path, a column per number of rows."""
+    counts = list(found["rows"])
+    lines = []
+    for name in found["rows"][counts[0]]:
+        cells = [found["rows"][count][name] for count in counts]
+        lines.append([name, *(f"{one['cpu_ms']['median']:.1f}, {_times(one)}" for one in cells)])
+    return table(["method", *(f"{count} rows: CPU ms, times dense [least, most]" for count in counts)], lines)
+
+
 def decoder(found: dict) -> str:
     lines = []
     for name, row in found["methods"].items():
         limits = " / ".join(f"{ms:.2f}" for ms in row["limit_ms"].values())
         lines.append([name, *_sizes(row), *(_decoded(row["times"].get(run, {})) for run in RUNS), limits])
     return table(["method", "bits", "held MB", "beyond it MB", *(f"{run} ms" for run in RUNS), "limits ms"], lines)
+
+
+def _times(row: dict) -> str:
+    return spread(row["times_dense"]["cpu_ms"])
 
 
 def _sizes(row: dict) -> list[str]:

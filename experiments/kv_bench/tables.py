@@ -19,6 +19,8 @@ def markdown(result: dict) -> str:
     for found in result.get("speed", {}).values():
         title = f"## One layer, {found['tokens']} tokens\n\n{speed.note(found)}"
         parts += [title, speed.layer(found), *[speed.faster(found)] * bool(found["faster"])]
+    for found in result.get("rows", {}).values():
+        parts += [f"## Many rows, one layer, {found['tokens']} tokens", speed.rows(found)]
     for found in result.get("decoder", {}).values():
         parts += [f"## Whole decoder, {found['frames']} frames, {found['tokens']} tokens", speed.decoder(found)]
     skipped = [f"- {name}: {reason}" for name, reason in result.get("skipped", {}).items()]

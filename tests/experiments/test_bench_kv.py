@@ -13,7 +13,7 @@ from intpv.errors import BadInput
 
 def test_the_verb_writes_figures_and_a_table_as_it_goes(tmp_path, monkeypatch):
     out = tmp_path / "kv.json"
-    small = [f"out={out}", "sections=[speed]", "tokens=[256]", "heads=2", "rounds=1"]
+    small = [f"out={out}", "sections=[speed,rows]", "tokens=[256]", "heads=2", "rounds=1", "rows=[2]"]
     monkeypatch.setattr(sys, "argv", ["bench_kv", *small])
     monkeypatch.setattr(bench_kv, "DECODES", ("eager",))
     bench_kv.main()
@@ -21,6 +21,9 @@ def test_the_verb_writes_figures_and_a_table_as_it_goes(tmp_path, monkeypatch):
     measured = result["speed"]["256"]["methods"]
     # every method is either in the table or skipped by name
     assert {name.removesuffix(" eager") for name in measured} | set(result["skipped"]) == {*PEERS, *PRESETS}
+    rows = result["rows"]["256"]["rows"]["2"]
+    assert {name.removesuffix(" eager") for name in rows} | set(result["skipped"]) >= {"dense", *PRESETS}
+    assert rows["dense"]["times_dense"]["cpu_ms"]["median"] == 1
     assert markdown(result) == out.with_suffix(".md").read_text()
 
 
@@ -28,7 +31,7 @@ def test_the_verb_writes_figures_and_a_table_as_it_goes(tmp_path, monkeypatch):
     ("wrong", "line"),
     [
         ("roundz=3", "roundz"),
-        ("sections=[sped]", r"some of fidelity, flipbook, speed, decoder, got \['sped'\]"),
+        ("sections=[sped]", r"some of fidelity, flipbook, speed, rows, decoder, got \['sped'\]"),
         ("sections=[]", r"some of fidelity, .*, got \[\]"),
         ("tokens=[4096,1000]", "whole frames of 256, got 1000"),
     ],
