@@ -39,6 +39,9 @@ class Elsewhere(torch.Tensor):
             return func(*args, **(kwargs or {}))
 
     # these are answered before any dispatch
+    def __repr__(self):
+        return f"{self.here!r} on {self.device}"
+
     def tolist(self):
         return self.here.tolist()
 
