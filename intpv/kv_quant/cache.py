@@ -25,7 +25,7 @@ def layers_of(cache: Cache) -> list[tuple[Float[Tensor, "H_kv S d"], Float[Tenso
 
 def handed(decoder: PreTrainedModel, cache: Cache) -> dict[str, Cache]:
     """The cache as the text model's argument: `cache` from transformers 5.24 on, `past_key_values` before."""
-    named = inspect.signature(decoder.forward).parameters
+    named = inspect.signature(type(decoder).forward).parameters  # its own: other libraries wrap an instance's
     return {"cache" if "cache" in named else "past_key_values": cache}
 
 
