@@ -5,8 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -16,17 +14,11 @@ from intpv.attention.prefix import prefix_attention
 from intpv.kv_quant.cache import QuestionCache
 from intpv.kv_quant.kv_quant import KVQuant, Layers
 from intpv.kv_quant.packed import PackedPrefix
+from intpv.options import option
 from intpv.video_llm import VideoLLM
 from intpv.watched import Prefill
 
-from ..command_line import CONF
 from .specimen import Specimen
-
-
-def policy(name: str, **changes: object) -> KVQuant:
-    """kv_quant=name with `changes` to its fields."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return instantiate(compose(f"kv_quant/{name}").kv_quant, **changes)
 
 
 @dataclass(frozen=True)
@@ -42,12 +34,12 @@ class Ours:
 
     def hold(self, specimen: Specimen, room: int) -> "Packed":
         """What is decoded later lies beside the prefix, which needs no `room` for it."""
-        chosen = policy(self.option, **dict(self.changes))
+        chosen = option("kv_quant", self.option, **dict(self.changes))
         return Packed(chosen.pack(specimen.layers, specimen.layout, specimen.angles), chosen)
 
     def answers(self, video_llm: VideoLLM, prefill: Prefill, questions: Sequence[str]) -> Float[Tensor, "Q vocabulary"]:
         """Logits of each answer's first token, asked of the packed prefix."""
-        chosen = policy(self.option, **dict(self.changes))
+        chosen = option("kv_quant", self.option, **dict(self.changes))
         llm = replace(video_llm, kv_quant=chosen, max_new_tokens=1)
         return torch.stack([answer.logits for answer in llm.ask(llm.pack(prefill), questions)])
 

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 
+from intpv import options
 from intpv.kv_quant.calibration import read
 from intpv.layout import Layout, Span
 
@@ -15,9 +14,7 @@ GRANULARITIES = ("tensor", "channel", "token", "temporal")
 
 
 def option(name, **changes):
-    overrides = [f"kv_quant.{key}={value}" for key, value in changes.items()]
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return instantiate(compose(f"kv_quant/{name}", overrides).kv_quant)
+    return options.option("kv_quant", name, **changes)
 
 
 def video(frames, per_frame=9, before=5, after=3):

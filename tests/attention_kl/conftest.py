@@ -1,13 +1,11 @@
 """The mini model with a watched clip, and its prefix under every number of bits: as they are in a run."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 
+from intpv import options
 from intpv.attention_kl.attention_kl import subject, teacher_forced
 from intpv.attention_kl.subject import Rows, Subject
 from intpv.encoder.languagebind import LanguageBind
@@ -19,7 +17,6 @@ from intpv.rope_strategy.visual_only import VisualOnlyScaling
 from intpv.video_llm import VideoLLM
 from intpv.watched import Prefill, VideoContext
 
-CONF = Path(__file__).parents[2] / "conf"
 QUESTIONS = ("Did red flash?", "Which color flashed first?", "Did red flash before or after blue?")
 
 
@@ -34,9 +31,7 @@ class Watched:
 
     def packed(self, option: str) -> VideoContext:
         """The context under conf/kv_quant/<option>.yaml."""
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            policy = instantiate(compose(f"kv_quant/{option}").kv_quant)
-        return replace(self.video_llm, kv_quant=policy).pack(self.prefill)
+        return replace(self.video_llm, kv_quant=options.option("kv_quant", option)).pack(self.prefill)
 
     def subject(self, option: str = "none", room: int = 40) -> Subject:
         return subject(self.video_llm, self.packed(option), room, sinks=4)

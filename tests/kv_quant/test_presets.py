@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 
 from intpv.kv_quant.calibration import read
 from intpv.kv_quant.kv_quant import NoQuant
 from intpv.layout import Layout, Span
+from intpv.options import option
 
 CONF = Path(__file__).parents[2] / "conf"
 OPTIONS = sorted(path.stem for path in (CONF / "kv_quant").glob("*.yaml"))
@@ -19,8 +18,7 @@ LLAMA_7B = {"layers": 32, "kv_heads": 32, "head_dim": 128, "element_size": 2}
 
 
 def _option(name):
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return instantiate(compose(f"kv_quant/{name}").kv_quant)
+    return option("kv_quant", name)
 
 
 def _video(frames, per_frame, before):

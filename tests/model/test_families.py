@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 
+from intpv import options
 from intpv.cache.key import key
 from intpv.cache.weights_hash import weights_hash
 from intpv.errors import BadInput
@@ -39,11 +38,7 @@ def build(model, rope=None, kv=None, rearranger=None) -> VideoLLM:
     return VideoLLM(model, rearranger or Strided(), rope or NoScaling(), kv or NoQuant(), max_new_tokens=1)
 
 
-@cache
-def option(group: str, name: str, **fields):
-    """As Hydra composes it: a policy may build on another."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return instantiate(compose(f"{group}/{name}")[group], **fields)
+option = cache(options.option)  # as Hydra composes it: a policy may build on another
 
 
 def answered(llm: VideoLLM) -> torch.Tensor:

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 from torch import nn
 
 from intpv.attention_kl.attention_kl import AttentionKL
@@ -13,6 +11,7 @@ from intpv.errors import BadInput
 from intpv.kv_quant.calibration import Stream
 from intpv.model.place import devices_of
 from intpv.model.spread import shared_out, spread
+from intpv.options import option
 from intpv.rearranger.strided import Strided
 from intpv.rope_strategy.visual_only import VisualOnlyScaling
 from intpv.video_llm import VideoLLM
@@ -29,13 +28,17 @@ TWO = [torch.device("meta:0"), torch.device("meta:1")]
 
 
 def built(model, policy: str = "none") -> VideoLLM:
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        kv = instantiate(compose(f"kv_quant/{policy}").kv_quant)
-    return VideoLLM(model, Strided(), VisualOnlyScaling(), kv, max_new_tokens=4)
+    return VideoLLM(model, Strided(), VisualOnlyScaling(), option("kv_quant", policy), max_new_tokens=4)
 
 
 def spread_over(model, devices) -> None:
     spread(nn.ModuleDict({"llm": model.llm, "encoder": model.encoder}), model.decoder, devices)
+
+
+def tiny_over_two():
+    model = tiny_model()
+    spread_over(model, TWO)
+    return model
 
 
 def answers(llm: VideoLLM, pixels, times) -> list[tuple]:
@@ -48,8 +51,7 @@ def test_two_devices_give_what_one_gives(policy):
     pixels, times = clip(32)
     expected = answers(built(tiny_model(), policy), pixels, times)
     with pretended():
-        model = tiny_model()
-        spread_over(model, TWO)
+        model = tiny_over_two()
         assert model.devices == tuple(TWO)
         assert model.llm.device == TWO[0]
         assert answers(built(model, policy), pixels, times) == expected
@@ -69,8 +71,7 @@ def test_real_models_too(build, policy):
 
 def test_bytes_are_the_closed_form_with_a_table_of_angles_on_each_device():
     with pretended():
-        model = tiny_model()
-        spread_over(model, TWO)
+        model = tiny_over_two()
         llm = built(model, "best2")
         context = llm.watch(*clip(32))
         shape = {"layers": 3, "kv_heads": 1, "head_dim": 32, "length": context.layout.length, "element_size": 4}
@@ -80,8 +81,7 @@ def test_bytes_are_the_closed_form_with_a_table_of_angles_on_each_device():
 
 def test_the_judge_sees_what_is_left_on_another_device():
     with pretended():
-        model = tiny_model()
-        spread_over(model, TWO)
+        model = tiny_over_two()
         for layer in model.decoder.layers:
             layer._forward_pre_hooks.clear()
         with pytest.raises(RuntimeError, match="on meta:0, meta:1"):
@@ -102,8 +102,7 @@ def test_what_is_lost_is_measured_alike():
     expected = measured(built(tiny_model(), "int2"))
     assert expected["attention_kl/local/all/mean"] > 0
     with pretended():
-        model = tiny_model()
-        spread_over(model, TWO)
+        model = tiny_over_two()
         assert measured(built(model, "int2")) == pytest.approx(expected, abs=1e-9)
 
 
@@ -119,8 +118,7 @@ def test_calibration_sees_the_same_numbers():
 
     expected = streamed(built(tiny_model()))
     with pretended():
-        model = tiny_model()
-        spread_over(model, TWO)
+        model = tiny_over_two()
         assert streamed(built(model)) == expected
 
 
