@@ -1,12 +1,26 @@
-# The environment is made once, and again when one of its files changes: make ablation is all a fresh clone needs.
+# The environment is made once, again when one of its files changes, and mended when it is damaged or half made.
 VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
-SUITABLE := import sys, venv, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))
-PYTHON ?= $(shell for p in python3.11 python3.12 python3; do $$p -c '$(SUITABLE)' >/dev/null 2>&1 && echo $$p && break; done)
+VERSION := import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))
+SUITABLE := import venv, ensurepip; $(VERSION)
+PYTHON ?= $(shell unset PYTHONHOME PYTHONPATH; for p in python3.11 python3.12 python3; do \
+	$$p -c '$(SUITABLE)' >/dev/null 2>&1 && echo $$p && break; done)
+HAS_PIP := $(RUN) -c 'import pip'
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: ablation smoke test slow lint
+# a process per core, each with whole files: what a file's tests share is made once
+SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+# set for other environments, these would break this one or fill another
+unexport PIP_TARGET PIP_PREFIX PIP_ROOT PYTHONHOME PYTHONPATH
+export PIP_USER := 0
+
+# a Python that was there and is gone, or lost its pip, is made anew although nothing it was made from has changed
+ifneq ($(shell unset PYTHONHOME PYTHONPATH; $(RUN) -c 'import pip; $(VERSION)' >/dev/null 2>&1 && echo whole),whole)
+.PHONY: $(STAMP)
+endif
+.PHONY: ablation smoke test slow lint gpu
 
 ablation: $(STAMP) ## the paper's ablation on the embedded model: tables and figures under runs/mini_ablation
 	$(RUN) -m experiments.evaluate -m experiment=mini_ablation
@@ -14,19 +28,25 @@ ablation: $(STAMP) ## the paper's ablation on the embedded model: tables and fig
 smoke: $(STAMP) ## the same pipeline on a few clips
 	$(RUN) -m experiments.evaluate -m experiment=smoke
 
-test: $(STAMP) ## all tests but the slow ones
-	$(RUN) -m pytest
+test: $(STAMP) ## all tests but the slow ones, or TESTS=... of them
+	$(RUN) -m pytest $(SIDE_BY_SIDE) $(TESTS)
 
 slow: $(STAMP) ## only the slow ones; that there are none (5) is no failure
-	$(RUN) -m pytest -m 'slow and not gpu' || test $$? -eq 5
+	$(RUN) -m pytest $(SIDE_BY_SIDE) -m 'slow and not gpu' || test $$? -eq 5
+
+gpu: $(STAMP) ## all that only a GPU can show, in 10 minutes: analysis/results/bench_gpu.json and .md
+	$(RUN) -m experiments.bench gpu
 
 lint: $(STAMP)
 	$(RUN) -m ruff check
 	$(RUN) -m ruff format --check
+	$(RUN) -m mypy
 
 $(STAMP): pyproject.toml constraints.txt
-	@test -x $(RUN) -o -n '$(PYTHON)' || { echo 'no Python 3.11 or 3.12 with venv found; name one: make PYTHON=...'; exit 1; }
-	@test -x $(RUN) || { echo '[1/3] $(VENV) with $(PYTHON)'; $(PYTHON) -m venv $(VENV); }
+	@{ $(RUN) -c '$(VERSION)' && { $(HAS_PIP) || { $(RUN) -m ensurepip; $(HAS_PIP); }; }; } >/dev/null 2>&1 || { \
+		'$(PYTHON)' -c '$(SUITABLE)' >/dev/null 2>&1 || \
+			{ echo 'no Python 3.11 or 3.12 with venv found$(PYTHON:%=: % is none); name one: make PYTHON=...'; exit 1; }; \
+		echo '[1/3] $(VENV) with $(PYTHON)'; '$(PYTHON)' -m venv --clear $(VENV); }
 	@echo '[2/3] torch, the largest download'
 	@$(PIP) torch
 	@echo '[3/3] intpv and everything else'

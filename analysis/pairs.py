@@ -1,20 +1,25 @@
 """Pairs: each cell against the baseline and against its own full-precision twin, on the same questions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 from intpv.errors import BadInput
-from intpv.measure.paired import PairedDifference, paired_difference
-from intpv.measure.subsets import LABEL
+from intpv.metrics.cell import LABEL
+from intpv.metrics.paired import PairedDifference, paired_difference
+from intpv.record.samples import Sample
 
-from .columns import regimes
-from .runs import Cell
-from .table import markdown_table
+from .runs import Cell, of_run
+from .table import markdown_table, regimes
 from .units import MISSING, interval_text
 
+Read = Callable[[Cell], list[Sample]]
 HEADING = (
     "## Paired differences\n\nAccuracy of a cell minus accuracy of its reference on the same questions, in points "
-    "[95 % interval, bootstrap over videos]. Many intervals are shown: one in twenty leaves out 0 by luck.\n\n"
+    "[95 % interval, bootstrap over videos; –: none, as no answer differs or there is one video; *: of fewer than 10 "
+    "videos]. Many intervals are shown: one in twenty leaves out 0 by luck. Runs of several seeds are paired seed by "
+    "seed, and always on the same split (data.seed). differences.csv has the same per kind of question, "
+    "and intervals that have a width where no answer differs.\n\n"
 )
 
 
@@ -35,15 +40,13 @@ def full_precision(cells: Sequence[Cell], cell: Cell) -> Cell | None:
 
 def append_pairs(cells: Sequence[Cell], path: Path) -> None:
     """Add the table of differences to a Markdown file; nothing where no cell has a reference."""
-    base = baseline(cells)
-    shown = [cell for cell in cells if cell.status == "done"]
-    samples = {cell.name: cell.samples() for cell in shown}
+    base, read = baseline(cells), cache(Cell.samples)
     columns = regimes(cells)
     rows = []
-    for cell in shown:
+    for cell in cells:
         references = (base if base is not cell else None, full_precision(cells, cell))
-        if any(references):
-            texts = [_text(samples, cell, one, regime) for one in references for regime in columns]
+        if cell.status == "done" and any(references):
+            texts = [_text(read, cell, one, regime) for one in references for regime in columns]
             rows.append([cell.strategy, cell.rearranger, str(cell.frames), cell.kv_quant, *texts])
     if rows:
         names = [f"baseline ({base.frames} frames)" if base else "baseline", "full precision"]
@@ -52,7 +55,7 @@ def append_pairs(cells: Sequence[Cell], path: Path) -> None:
             file.write(f"\n{HEADING}{markdown_table(header, rows)}")
 
 
-def difference(cell: list[dict], reference: list[dict], regime: str) -> PairedDifference:
+def difference(cell: Sequence[Sample], reference: Sequence[Sample], regime: str) -> PairedDifference:
     """Of one regime, or of all questions for ""."""
     ours, theirs = (
         [line for line in lines if not regime or line["labels"].get(LABEL) == regime] for lines in (cell, reference)
@@ -60,14 +63,35 @@ def difference(cell: list[dict], reference: list[dict], regime: str) -> PairedDi
     return paired_difference(ours, theirs)
 
 
-def _text(samples: dict[str, list[dict]], cell: Cell, reference: Cell | None, regime: str) -> str:
+def difference_text(found: PairedDifference) -> str:
+    """Points with their interval, [–] where there is none."""
+    interval = interval_text(found.ci95_low, found.ci95_high, 1, found.mean, found.videos)
+    return f"{100 * found.mean:+.1f}{interval or f' [{MISSING}]'}"
+
+
+def partners(cell: Cell, reference: Cell) -> list[tuple[Cell, Cell]]:
+    """Each run of the cell with the reference's of the same seeds, else with one that answered the same split."""
+    same = {run.seeds: run for run in reference.runs}
+    split = {run.split: run for run in reversed(reference.runs)}
+    found = [(run, same.get(run.seeds) or split.get(run.split)) for run in cell.runs]
+    return [(run, other) for run, other in found if other is not None]
+
+
+def paired_lines(read: Read, pairs: Sequence[tuple[Cell, Cell]]) -> tuple[list[Sample], list[Sample]]:
+    """The lines of either side, both named for the first: one of the second may stand beside several of them."""
+    ours, theirs = ([line for pair in pairs for line in of_run(read(pair[side]), pair[0])] for side in (0, 1))
+    return ours, theirs
+
+
+def _text(read: Read, cell: Cell, reference: Cell | None, regime: str) -> str:
     if reference is None:
         return MISSING
+    pairs = partners(cell, reference)
     try:
-        found = difference(samples[cell.name], samples[reference.name], regime)
+        text = difference_text(difference(*paired_lines(read, pairs), regime))
     except BadInput:  # another benchmark, or another limit: the two have no common questions
         return "other questions"
-    return f"{100 * found.mean:+.1f}{interval_text(found.ci95_low, found.ci95_high, 1)}"
+    return text if len(pairs) == len(cell.runs) else f"{text} ({len(pairs)} of {len(cell.runs)} seeds)"
 
 
 def _but_kv(cell: Cell) -> tuple:

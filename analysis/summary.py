@@ -9,48 +9,50 @@ from pathlib import Path
 
 from rich.console import Console
 
-from intpv.errors import BadInput
-
-from .order import trios, write_order
+from .differences import write_differences
+from .frame_order import trios, write_order
 from .pairs import append_pairs
-from .runs import Cell, read_sweep
+from .runs import Cell, read_sweep, run_command
+from .seeds import over_seeds
 from .table import print_table, write_csv, write_markdown
 
 
 def summarise_sweep(
     folder: str | Path, console: Console | None = None, cells: Sequence[Cell] | None = None
 ) -> list[Path]:
-    """Print the table; write table.md, table.csv, accuracy.png and kv.png into `folder`, and for a sweep over the order
-    of frames order.md and when.png. Returns what was written.
+    """Print the table; write table.md, table.csv, differences.csv and the figures accuracy, kv and distance into
+    `folder`, for a sweep over seeds pooled.csv, over the order of frames order.md and the figure when. Returns what was
+    written.
 
-    `cells` where they are read already. A figure for which the sweep has no cells is left out. Raises BadInput for a
-    folder without cells.
+    `cells` where they are read already. A figure is a PNG and a PDF; one for which the sweep has no cells is left
+    out. Raises BadInput for a folder without cells.
     """
-    from .curves import draw_accuracy  # matplotlib takes a second to import, a mistyped folder answers at once
-    from .kv import draw_kv
+    from .accuracy_figure import draw_accuracy  # matplotlib takes a second to import, a mistyped folder answers at once
+    from .distance_figure import draw_distance
+    from .kv_figure import draw_kv
 
     folder = Path(folder)
     cells = read_sweep(folder) if cells is None else cells
-    print_table(cells, console or Console())
-    write_markdown(cells, folder / "table.md", folder.name)
-    append_pairs(cells, folder / "table.md")
+    points = over_seeds(cells)
+    print_table(points, console or Console())
+    write_markdown(points, folder / "table.md", folder.name)
+    append_pairs(points, folder / "table.md")
     write_csv(cells, folder / "table.csv")
-    figures = (draw_accuracy(cells, folder / "accuracy.png"), draw_kv(cells, folder / "kv.png"))
-    orders = write_order(folder, cells) if any(trios(cells)) else []
-    return [folder / "table.md", folder / "table.csv", *(figure for figure in figures if figure), *orders]
+    written = [folder / "table.md", folder / "table.csv"]
+    if any(cell.parts for cell in points):
+        write_csv(points, folder / "pooled.csv")
+        written.append(folder / "pooled.csv")
+    if write_differences(points, folder / "differences.csv"):
+        written.append(folder / "differences.csv")
+    draw = {"accuracy": draw_accuracy, "kv": draw_kv, "distance": draw_distance}
+    figures = [one(points, folder / f"{name}.png") for name, one in draw.items()]
+    orders = write_order(folder, points) if any(trios(points)) else []
+    drawn = [file for figure in figures if figure for file in (figure, figure.with_suffix(".pdf"))]
+    return [*written, *drawn, *orders]
 
 
 def main() -> int:
-    if len(sys.argv) != 2:
-        print("usage: python -m analysis.summary runs/<sweep>", file=sys.stderr)
-        return 2
-    try:
-        written = summarise_sweep(sys.argv[1])
-    except BadInput as error:
-        print(error, file=sys.stderr)
-        return 2
-    print(*written, sep="\n")
-    return 0
+    return run_command("summary", "runs/<sweep>", summarise_sweep)
 
 
 if __name__ == "__main__":

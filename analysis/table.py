@@ -1,20 +1,165 @@
 """Tables of a sweep: on the terminal one block per strategy, as Markdown, and as CSV with every metric."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .columns import COSTS, IDENTITY, Column, regimes, remark, scores
-from .runs import GROUPS, Cell
+from intpv.escape import markdown_line, printable, spreadsheet_cell
+from intpv.metrics.placeholders import FLIPS
+from intpv.metrics.signatures.in_words import shown
 
-LEGEND = (
-    "skill, accuracy (acc), accuracy with the options given (restr) and answers outside the options (inval) in %; "
-    "[95 % interval, bootstrap over videos]; times per video"
+from .provenance import provenance_lines
+from .runs import GROUPS, SEEDS, Cell
+from .units import MISSING, bytes_text, interval_text, nats_text, percent, seconds_text
+
+# Columns: what the tables show of a cell, and which regimes a sweep has.
+
+
+@dataclass(frozen=True)
+class Column:
+    group: str  # the upper line of the header
+    header: str
+    text: Callable[[Cell], str]
+    width: int  # characters on a terminal
+    justify: Literal["left", "right"] = "right"
+
+
+IDENTITY = (
+    Column("", "F", lambda cell: str(cell.frames), 3),
+    Column("", "kv", lambda cell: cell.kv_quant, 4),
+)
+COSTS = (
+    Column("KV", "size", lambda cell: bytes_text(cell.metrics.get("kv/bytes")), 7),
+    Column("bits per", "element", lambda cell: _plain(cell.metrics.get("kv/bits_per_element")), 8),
+    Column("", "watch", lambda cell: seconds_text(cell.metrics.get("time/watch_s")), 7),
+    Column("", "ask", lambda cell: seconds_text(cell.metrics.get("time/ask_s")), 7),
+)
+
+
+def _kl(name: str) -> Callable[[Cell], str]:
+    """A mean KL; a cell whose prefix is not quantised has itself as the reference."""
+
+    def text(cell: Cell) -> str:
+        value, low, high = (
+            cell.metrics.get(f"attention_kl/{name}/mean{end}") for end in ("", "_ci95_low", "_ci95_high")
+        )
+        return ITSELF if cell.kv_quant == "none" and value is not None else nats_text(value, low, high)
+
+    return text
+
+
+def _flips(cell: Cell) -> str:
+    share = flipped(cell)
+    return ITSELF if cell.kv_quant == "none" and share is not None else percent(share)
+
+
+ITSELF = "itself"
+DISTANCES = (  # from the same rotation in full precision, where that was measured
+    Column("attention KL", "local", _kl("local/all"), 19, "left"),
+    Column("attention KL", "end to end", _kl("end_to_end/all"), 19, "left"),
+    Column("answer", "KL", _kl("answer_kl"), 19, "left"),
+)
+BESIDE = (  # what is measured with them
+    Column("answers", "flipped", _flips, 7),
+    Column("videos", "compared", lambda cell: _plain(cell.metrics.get("attention_kl/videos")), 8),
+    Column("memory", "peak", lambda cell: bytes_text(cell.metrics.get("memory/peak_bytes")), 7),
+)
+
+
+def flipped(cell: Cell) -> float | None:
+    """The share of answers that quantisation changed, to whatever."""
+    shares = [cell.metrics.get(f"flips/{name}") for name in FLIPS]
+    known = [share for share in shares if share is not None]
+    return sum(known) if known else None
+
+
+def known_of(columns: Sequence[Column], cells: Sequence[Cell]) -> tuple[Column, ...]:
+    """Those columns of which some cell has a figure."""
+    return tuple(column for column in columns if any(column.text(cell) != MISSING for cell in cells))
+
+
+def regimes(cells: Sequence[Cell]) -> list[str]:
+    """Regimes found in the metrics, slow before fast; [""], all questions, where there is none."""
+    found = {name.removesuffix("/accuracy") for cell in cells for name in cell.metrics if name.endswith("/accuracy")}
+    return sorted(found, key=lambda regime: (regime not in ("slow", "fast"), regime == "fast", regime)) or [""]
+
+
+def prefix(regime: str) -> str:
+    return f"{regime}/" if regime else ""
+
+
+def scores(regime: str) -> tuple[Column, ...]:
+    """Of one regime, all in percent: skill with its 95 % interval, accuracy, restricted accuracy, invalid rate."""
+
+    def rate(name: str) -> Callable[[Cell], str]:
+        return lambda cell: percent(cell.metrics.get(prefix(regime) + name))
+
+    return (
+        Column(regime or "all", "skill", lambda cell: skill_text(cell, regime), 16, "left"),
+        Column("", "acc", rate("accuracy"), 5),
+        Column("", "restr", rate("accuracy_restricted"), 5),
+        Column("", "inval", rate("invalid_rate"), 5),
+    )
+
+
+def skill_text(cell: Cell, regime: str) -> str:
+    """Skill, its points below each other, with its interval; a cell without metrics says why: failed, oom, running."""
+    if not cell.metrics:
+        return f"  {cell.status}"
+    name = prefix(regime) + "skill"
+    value, low, high = (cell.metrics.get(name + end) for end in ("", "_ci95_low", "_ci95_high"))
+    videos = cell.metrics.get(prefix(regime) + "videos")
+    return percent(value).rjust(5) + interval_text(low, high, value=value, units=videos)
+
+
+def remark(cell: Cell) -> str:
+    """What a reader must know about the cell's numbers; nothing where all went well."""
+    if cell.status != "done":
+        return f"{cell.status}: {cell.reason}" if cell.reason else cell.status
+    notes = shown(cell.metrics)  # of the paper's failure signatures
+    answered = cell.metrics.get("coverage", 1)
+    if answered < 1:
+        notes.insert(0, f"only {percent(answered)} % of the questions could be answered, the rest count as wrong")
+    return "; ".join([*_over_seeds(cell), *notes])
+
+
+def _over_seeds(cell: Cell) -> list[str]:
+    """What its parts differ in, and how far they are spread."""
+    seeds = [dict(part.seeds) for part in cell.parts]
+    values = {key: dict.fromkeys(str(one.get(key)) for one in seeds) for key, _ in cell.seeds}
+    shown = [f"{key}={','.join(own)}" for key, own in values.items() if len(own) > 1]
+    spread = [
+        f"{f'{regime} {name}'.strip()} ±{percent(sd)}"
+        for regime in regimes([cell])
+        for name in ("skill", "accuracy")
+        if (sd := cell.metrics.get(f"{prefix(regime)}{name}_sd")) is not None
+    ]
+    return [f"mean of {' '.join(shown)}: {', '.join(spread)}"] if cell.parts else []
+
+
+def _plain(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.3g}"
+
+
+LEGEND = (  # what stands for it in a figure, and what is then said
+    ("", "skill, accuracy (acc), accuracy with the options given (restr) and answers outside the options (inval) in %"),
+    ("]", "[95 % interval, bootstrap over videos]"),
+    ("*", "*: of fewer than 10 videos, too few for the interval to be wide enough"),
+    (
+        "nat",
+        "KL of attention (of a layer alone; end to end) and of answers in nats and answers flipped in %, on the videos "
+        "compared, against the same rotation in full precision",
+    ),
+    (ITSELF, "of a cell in full precision, which is itself the reference, nothing is told"),
+    ("", "times per video"),
+    ("±", "± standard deviation across seeds"),
 )
 FULL_WIDTH = 112  # characters that scores and costs side by side take
 
@@ -22,14 +167,25 @@ FULL_WIDTH = 112  # characters that scores and costs side by side take
 def print_table(cells: Sequence[Cell], console: Console) -> None:
     """A block per strategy and rearranger; on a narrow terminal the costs follow the scores in blocks of their own."""
     measured = tuple(column for regime in regimes(cells) for column in scores(regime))
-    halves = [measured + COSTS] if console.width >= FULL_WIDTH else [measured, COSTS]
-    for columns in halves:
+    distances, beside = known_of(DISTANCES, cells), known_of(BESIDE, cells)
+    wide = console.width >= FULL_WIDTH
+    parts = [measured + COSTS, distances + beside] if wide else [measured, COSTS + beside, distances]
+    shown_in_blocks = [columns for columns in parts if columns]
+    for columns in shown_in_blocks:
         for title, block in blocks(cells):
             console.print(_block(title, block, IDENTITY + columns), "")
-    console.print(Text(LEGEND, style="dim"))
+    figures = [column.text(cell) for columns in shown_in_blocks for column in columns for cell in cells]
+    console.print(Text(legend(figures), style="dim"))
     for cell in cells:
         if remark(cell):
-            console.print(Text(f"{cell.name}: {remark(cell)}", style="yellow" if cell.status == "done" else "red"))
+            console.print(
+                Text(printable(f"{cell.name}: {remark(cell)}"), style="yellow" if cell.status == "done" else "red")
+            )
+
+
+def legend(figures: Sequence[str]) -> str:
+    """What these figures need to be read."""
+    return "; ".join(words for sign, words in LEGEND if any(sign in figure for figure in figures))
 
 
 def blocks(cells: Sequence[Cell]) -> list[tuple[str, list[Cell]]]:
@@ -38,19 +194,21 @@ def blocks(cells: Sequence[Cell]) -> list[tuple[str, list[Cell]]]:
 
 
 def _block(title: str, cells: Sequence[Cell], columns: Sequence[Column]) -> Table:
-    table = Table(title=Text(title, style="bold"), title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    table = Table(
+        title=Text(printable(title), style="bold"), title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False
+    )
     for column in columns:
         indent = "  " if column.justify == "left" else ""
-        header = Text(f"{indent}{column.group}\n{indent}{column.header}")
+        header = Text(f"{indent}{printable(column.group)}\n{indent}{column.header}")
         table.add_column(header, justify=column.justify, min_width=column.width, overflow="fold")
     for cell in cells:
         style = None if cell.status == "done" else "red"
-        table.add_row(*(Text(column.text(cell)) for column in columns), style=style)
+        table.add_row(*(Text(printable(column.text(cell))) for column in columns), style=style)
     return table
 
 
 def write_markdown(cells: Sequence[Cell], path: Path, heading: str) -> None:
-    """One table of all cells."""
+    """One table of all cells, and above it where they come from."""
     shared = (
         Column("", "RoPE", lambda cell: cell.strategy, 0),
         Column("", "order", lambda cell: cell.rearranger, 0),
@@ -61,27 +219,34 @@ def write_markdown(cells: Sequence[Cell], path: Path, heading: str) -> None:
         for regime in regimes(cells)
         for column in scores(regime)
     ]
-    costs = [Column("", f"{column.group} {column.header}".strip(), column.text, 0) for column in COSTS]
+    costs = [
+        Column("", f"{column.group} {column.header}".strip(), column.text, 0)
+        for column in (*COSTS, *known_of(DISTANCES + BESIDE, cells))
+    ]
     columns = [*shared, *measured, *costs, Column("", "remark", remark, 0)]
     rows = [[column.text(cell) for column in columns] for cell in cells]
     header = [column.header for column in columns]
-    path.write_text(f"# {heading}\n\n{LEGEND}.\n\n{markdown_table(header, rows)}", encoding="utf-8")
+    said = legend([text for row in rows for text in row[:-1]])
+    stated = provenance_lines(path.parent, cells)
+    text = f"# {printable(heading)}\n\n{stated}\n{said}.\n\n{markdown_table(header, rows)}"
+    path.write_text(text, encoding="utf-8")
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join(f"| {' | '.join(cell.strip().replace('|', '/') for cell in line)} |\n" for line in lines)
+    return "".join(map(markdown_line, [header, ["---"] * len(header), *rows]))
 
 
 def write_csv(cells: Sequence[Cell], path: Path) -> None:
-    """One line per cell, one column per metric, numbers as exact as in the folder."""
+    """One line per cell, one column per metric, numbers as exact as in the folder; no text is a formula."""
     metrics = sorted({name for cell in cells for name in cell.metrics})
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(
-            ["cell", *GROUPS, "variant", "frames", "status", "reason", *(m for m in metrics if m != "frames")]
-        )
+        named = [m for m in metrics if m != "frames"]
+        header = ["cell", *GROUPS, "variant", *SEEDS, "frames", "status", "reason", *named]
+        writer.writerow(map(spreadsheet_cell, header))
         for cell in cells:
             choices = [getattr(cell, group) for group in GROUPS]
-            values = [cell.metrics.get(name, "") for name in metrics if name != "frames"]
-            writer.writerow([cell.name, *choices, cell.variant, cell.frames, cell.status, cell.reason, *values])
+            values = [cell.metrics.get(name, "") for name in named]
+            seeds = [dict(cell.seeds).get(key, "") for key in SEEDS]
+            line = [cell.name, *choices, cell.variant, *seeds, cell.frames, cell.status, cell.reason, *values]
+            writer.writerow(map(spreadsheet_cell, line))

@@ -4,61 +4,57 @@ Watches clips of the calibration split, which no test has. The configuration is 
 kv_quant does not matter. Then: python -m experiments.evaluate kv_quant=paper_channel kv_quant.calibration=FILE ...
 """
 
-import argparse
 import time
+from argparse import Namespace
 from pathlib import Path
 
-from .command_line import CONF, explained
-from .naming import check, register_resolvers, without_hydra
+from intpv.bounds import check_place, check_whole
+from intpv.errors import BadInput
+
+from .run.command import command_line, read_command_line, run_config
+from .run.messages import explained
 
 WIDTH = 100  # characters
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="calibrate_kv", description="Ranges of keys and values for static scales.")
-    parser.add_argument("override", nargs="*", metavar="KEY=VALUE", help="frames=32, rope_strategy=yarn, out=FILE, ...")
+    parser = command_line("calibrate_kv", "Ranges of keys and values for static scales.")
     parser.add_argument("--videos", type=int, default=16, help="clips to watch (default: %(default)s)")
     parser.add_argument("--bins", type=int, default=64, help="of every channel's histogram (default: %(default)s)")
     parser.add_argument("--sinks", type=int, default=4, help="first tokens that do not count (default: %(default)s)")
-    arguments = parser.parse_intermixed_args()
     with explained("calibrate_kv"):
-        calibrate(arguments)
+        calibrate(read_command_line(parser, "frames=32, rope_strategy=yarn, out=FILE, ..."))
 
 
-def calibrate(arguments: argparse.Namespace) -> None:
+def calibrate(arguments: Namespace) -> None:
     """Write the file and say what is in it."""
-    from hydra import compose, initialize_config_dir
-    from omegaconf import OmegaConf
-
-    from intpv.errors import BadInput
-
+    changes = [one for one in arguments.override if not one.startswith("out=")]
+    if arguments.cfg:
+        run_config(changes, arguments.cfg)
     places = [one.removeprefix("out=") for one in arguments.override if one.startswith("out=")]
     if len(places) != 1 or not places[0]:
         raise BadInput(f"out must name the file to write, once: out=FILE, got {', '.join(places) or 'none'}")
-    register_resolvers(__package__)
-    overrides = [one for one in arguments.override if not one.startswith("out=")]
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        composed = compose("config", [*overrides, "kv_quant=none"], return_hydra_config=True)
-        config = OmegaConf.to_container(without_hydra(composed), resolve=True)
-    check(config)
+    for name, least in (("videos", 1), ("bins", 2), ("sinks", 0)):
+        check_whole(f"--{name}", getattr(arguments, name), least)
+    config, _ = run_config([*changes, "kv_quant=none"], None)
+    check_place("out", places[0])
     out = Path(places[0]).expanduser()
     out.parent.mkdir(parents=True, exist_ok=True)  # before any clip is watched
 
     from hydra.utils import instantiate
     from rich.console import Console
 
-    from intpv.calibrating import calibrate as watch
+    from intpv.inference.calibrating import calibrate as watch
+    from intpv.inference.viewing import Viewer
     from intpv.record.atomic import write_bytes
-    from intpv.viewing import Viewer
 
-    from . import build
-    from .quiet import quiet
-    from .threads import set_threads
+    from .run import build
+    from .run.quiet import quiet
+    from .run.threads import set_threads
 
     quiet()
     set_threads(config["trainer"]["threads"])
     started, video_llm = time.perf_counter(), build.video_llm(config)
-    build.place(video_llm.model, config["trainer"]["accelerator"])
     viewer = Viewer(video_llm, instantiate(config["video"]), build.cache(config), config["frames"])
     counts = arguments.videos, arguments.bins, arguments.sinks
     calibration = watch(viewer, build.benchmark(config), *counts)

@@ -1,62 +1,67 @@
-"""Print what more frames cost: python -m experiments.cost --frames 8,32,64
+"""Print what more frames cost: python -m experiments.cost frames=8,32,64
 
 The paper's Table 1 from closed forms, and what it leaves out; `layers=28 kv_heads=4` tries another shape. No model is
 built but with --measured: then the same columns from random weights of that shape, on a GPU of 80 GB for the 7B's.
 """
 
-import argparse
 import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
 
-from .command_line import CONF, explained
+from intpv.bounds import check_whole
+from intpv.cost.shape import Shape
+from intpv.cost.shape import read as read_shape
+
+from .run.command import changed, command_line, read_command_line, show_config
+from .run.messages import explained
 
 OPTIONS = {"FP16": "none", "INT8": "int8", "INT4": "int4", "INT2": "int2"}  # column -> option of conf/kv_quant
+DEFAULTS: dict[str, Any] = {"shape": "video_llava_7b", "frames": [8, 16, 32, 64, 128]}
+DEFAULTS |= dict.fromkeys(field.name for field in fields(Shape))  # None: as the shape has it
 WIDTH = 100  # characters
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="cost", description="What more frames cost, from closed forms.")
-    parser.add_argument(
-        "change", nargs="*", metavar="KEY=VALUE", help="a size that differs from the shape's: layers=28"
-    )
-    parser.add_argument("--shape", default="video_llava_7b", help="sizes to start from (default: %(default)s)")
-    parser.add_argument("--frames", default="8,16,32,64,128", help="default: %(default)s")
+    parser = command_line("cost", "What more frames cost, from closed forms.")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output, in bytes and seconds")
     parser.add_argument(
         "--measured", action="store_true", help="beside it, measured on the GPU, or the CPU without one"
     )
-    arguments = parser.parse_intermixed_args()
     with explained("cost"):
-        report = cost(arguments)
+        arguments = read_command_line(parser, "frames=8,32, shape=video_llava_7b, or another size: layers=28, ...")
+        config = changed(DEFAULTS, arguments.override)
+        show_config(arguments.cfg, config)
+        report = cost(config, arguments.measured)
     if arguments.json:
         print(json.dumps(report, indent=1))
     else:
         show(report)
 
 
-def cost(arguments: argparse.Namespace) -> dict:
+def cost(config: Mapping, measured: bool) -> dict:
     """All tables as plain data."""
-    from intpv.measure import cost_shape, cost_table
+    from intpv.cost import table as cost_table
 
-    shape = cost_shape.read(arguments.shape, arguments.change)
-    frames = [cost_shape.number("frames", text.strip()) for text in arguments.frames.split(",")]
+    sizes = {key: value for key, value in config.items() if key not in ("shape", "frames") and value is not None}
+    shape, frames = read_shape(config["shape"], sizes), list(config["frames"])
     for count in frames:
+        check_whole("frames", count)
         shape.groups(count)  # refused before torch is imported
     options = kv_options()
     report = cost_table.tables(shape, frames, options)
-    if arguments.measured:
-        from intpv.measure import cost_measured
+    if measured:
+        from intpv.cost.measured import tables
 
-        report |= cost_measured.tables(shape, frames, options)
+        report |= tables(shape, frames, options)
     return report
 
 
 def kv_options() -> dict:
     """The KV options of the tables, by column."""
-    from hydra import compose, initialize_config_dir
-    from hydra.utils import instantiate
+    from intpv.options import option
 
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return {column: instantiate(compose(f"kv_quant/{name}").kv_quant) for column, name in OPTIONS.items()}
+    return {column: option("kv_quant", name) for column, name in OPTIONS.items()}
 
 
 def show(report: dict) -> None:
@@ -64,7 +69,7 @@ def show(report: dict) -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
-    from intpv.measure.cost_table import notes, sheets
+    from intpv.cost.table import notes, sheets
 
     console = Console(width=WIDTH, highlight=False, markup=False)
     for title, rows in sheets(report).items():

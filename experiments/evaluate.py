@@ -6,30 +6,38 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from hydra.types import RunMode
+from omegaconf import DictConfig
 
 from intpv.errors import BadInput
+from intpv.record.lock import Occupied
 
-from . import outcome as ending
-from .command_line import INTERRUPTED, explained, reason, without_null
-from .naming import chosen, register_resolvers
-from .outcome import outcome, stops_everything
-from .progress import Progress
+from .run import outcome as ending
+from .run.cell_config import plain_config
+from .run.command import for_hydra
+from .run.messages import INTERRUPTED, explained, reason
+from .run.names import chosen, elsewhere, named, register_resolvers
+from .run.outcome import outcome, stops_everything
+from .run.progress import Progress
 from .sweep import launcher  # noqa: F401  registers itself with Hydra
 from .sweep.display import Display
 
 log = logging.getLogger(__name__)
-register_resolvers(__package__)
+register_resolvers()
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 def evaluate(config: DictConfig) -> float | None:
     """One cell in this process; its accuracy, for sweepers that search."""
-    from .cell import run_cell  # heavy imports only now: --help and typos answer at once
+    from .run.cell import run_cell  # heavy imports only now: --help and typos answer at once
 
-    plain = OmegaConf.to_container(config, resolve=True)
+    plain = plain_config(config)
     job = HydraConfig.get()
     folder, choices, found = Path(job.runtime.output_dir), chosen(job.runtime.choices), {}
+    where = named(plain, folder)
+    if job.mode == RunMode.RUN:  # in runs/single without a name
+        where = elsewhere(plain["sweep"]["name"], folder)
+    again = [*job.overrides.task, *where]
     with Display(1, 0) as display:
 
         def emit(event: dict) -> None:
@@ -38,16 +46,16 @@ def evaluate(config: DictConfig) -> float | None:
             display.event(0, event)
 
         try:
-            if plain["sweep"]["dry_run"]:
-                raise BadInput("sweep.dry_run=true prints the plan of a sweep: add -m")
             run_cell(plain, choices, folder, Progress(emit), share=job.launcher.get("n_jobs", 1))
         except Exception as error:  # the cell's own log and status.json hold the traceback; other cells go on
             if not isinstance(error, BadInput):
                 log.info("%s failed", folder.name, exc_info=True)
-            if stops_everything(error):
+            if isinstance(error, Occupied):
+                outcome.elsewhere[folder.name] = reason(error)
+            elif stops_everything(error):
                 outcome.stopped = reason(error)
             else:
-                outcome.failed[folder.name] = (reason(error), list(job.overrides.task))
+                outcome.failed[folder.name] = (reason(error), again)
             return None
     if found["coverage"] < 1:
         outcome.incomplete.append(folder.name)
@@ -56,13 +64,15 @@ def evaluate(config: DictConfig) -> float | None:
 
 def main() -> None:
     outcome.clear()
-    sys.argv[1:] = without_null(sys.argv[1:])
     try:
         with explained("evaluate"):
+            sys.argv[1:] = for_hydra(sys.argv[1:])
             evaluate()
     except KeyboardInterrupt:
         ending.interrupted()
         sys.exit(INTERRUPTED)
+    finally:
+        outcome.say()  # if it could not be said before: what went wrong is not to be lost in what goes wrong now
     sys.exit(outcome.exit_code)
 
 

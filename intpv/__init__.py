@@ -1,10 +1,56 @@
 """intpv: longer video for Video-LLMs without training (arXiv 2409.12963 and beyond)."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from intpv.data.benchmark import Benchmark
+    from intpv.encoder.video_encoder import VideoEncoder
+    from intpv.errors import BadInput
+    from intpv.kv_quant.kv_quant import KVQuant
+    from intpv.model.model import Model
+    from intpv.options import option
+    from intpv.rearranger.rearranger import Rearranger
+    from intpv.rope_strategy.strategy import RopeStrategy
+    from intpv.scorer.scorer import Scorer
+    from intpv.video_llm.extend import extend
+    from intpv.video_llm.video_llm import VideoLLM
+
+__version__ = "0.2.0"
+__all__ = [
+    "BadInput",
+    "Benchmark",
+    "KVQuant",
+    "Model",
+    "Rearranger",
+    "RopeStrategy",
+    "Scorer",
+    "VideoEncoder",
+    "VideoLLM",
+    "extend",
+    "option",
+]
+_HOMES = {
+    "BadInput": "errors",
+    "Benchmark": "data.benchmark",
+    "KVQuant": "kv_quant.kv_quant",
+    "Model": "model.model",
+    "Rearranger": "rearranger.rearranger",
+    "RopeStrategy": "rope_strategy.strategy",
+    "Scorer": "scorer.scorer",
+    "VideoEncoder": "encoder.video_encoder",
+    "VideoLLM": "video_llm.video_llm",
+    "extend": "video_llm.extend",
+    "option": "options",
+}
+
 
 def __getattr__(name: str):
-    """`intpv.extend`, fetched when it is asked for: importing intpv must not wait for torch."""
-    if name == "extend":
-        from intpv.extending import extend
+    """Fetched when it is asked for: importing intpv must not wait for torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module intpv has no attribute {name}")
+    return getattr(import_module(f"intpv.{_HOMES[name]}"), name)
 
-        return extend
-    raise AttributeError(f"module intpv has no attribute {name}")
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

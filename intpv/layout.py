@@ -1,6 +1,7 @@
 """Layout: which tokens of a sequence are text, which belong to which frame, and where the question starts."""
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 AXES = ("temporal", "height", "width")  # of M-RoPE, in the order of its positions
 
@@ -31,9 +32,9 @@ class Layout:
     spans: tuple[Span, ...] = field(default=())
     question_start: int | None = None  # index of the question's first token
 
-    @property
+    @cached_property
     def length(self) -> int:
-        """S, tokens."""
+        """S, tokens; every layer asks at every step of an answer."""
         return sum(span.length for span in self.spans)
 
     @property
@@ -56,6 +57,11 @@ class Layout:
         frames = [span for span in self.spans if span.is_frame]
         moves = any(span.advance != 0 for span in frames[:-1])
         return AXES if moves or not self.has_grids else AXES[:1]
+
+    @property
+    def prefix(self) -> "Layout":
+        """Without the question, if there is one."""
+        return self if self.question_start is None else Layout(self.spans[:-1])
 
     def ask(self, length: int) -> "Layout":
         """The same prefix followed by a question (and answer) of `length` text tokens."""

@@ -1,5 +1,7 @@
 """Options by name for code that does not start from Hydra: `option("rope_strategy", "yarn", factor=4)`."""
 
+import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +14,59 @@ from intpv.errors import BadInput
 
 HERE = Path(__file__).parent
 CONF = HERE / "conf" if (HERE / "conf").is_dir() else HERE.parent / "conf"  # in a wheel, or beside intpv in the clone
+VARIABLE = "INTPV_CONFIG_DIR"  # also what --config-dir sets, so that a sweep's workers know it
 
 
 def option(group: str, name: str, **fields: Any) -> Any:
-    """What `group=name` is on the command line, `fields` as `group.field=value`. BadInput lists the names there are."""
-    known = sorted(file.stem for file in (CONF / group).glob("*.yaml"))
-    if name not in known:
-        raise BadInput(f"{group} must be one of {', '.join(known)}, got {name}")
+    """What `group=name` is on the command line, `fields` as `group.field=value`. BadInput lists the names there are.
+
+    Options of one's own are those in the folder that INTPV_CONFIG_DIR names.
+    """
+    places = homes(group)
+    if name not in places:
+        raise BadInput(f"{group} must be one of {', '.join(sorted(places))}, got {name}")
     outer = get_gh_backup()  # of a program that is itself one of Hydra's
     GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            return instantiate(compose(f"{group}/{name}")[group], **fields)
+        home = places[name]  # Hydra looks nowhere else for the first config
+        with initialize_config_dir(str(home), version_base="1.3"):
+            return instantiate(compose(f"{group}/{name}", search_path(home))[group], **fields)
     finally:
         restore_gh_from_backup(outer)
+
+
+def homes(group: str) -> dict[str, Path]:
+    """Option of a group -> the config folder that it lies in. base/ in a group is none: it holds what they inherit."""
+    return {file.stem: folder for folder in config_folders() for file in (folder / group).glob("*.yaml")}
+
+
+def config_folders() -> tuple[Path, ...]:
+    """conf/ and, where INTPV_CONFIG_DIR names one, a folder of the user's own that is laid out like it."""
+    own = os.environ.get(VARIABLE)
+    return (CONF, _own(Path(own).expanduser().absolute())) if own else (CONF,)
+
+
+def use_folder(given: str | None) -> Path | None:
+    """Obey --config-dir in this process and those it starts; the user's own folder, if there is one."""
+    if given is not None:
+        os.environ[VARIABLE] = str(Path(given).expanduser().absolute())
+    return (*config_folders(), None)[1]
+
+
+def search_path(home: Path = CONF) -> list[str]:
+    """The override that lets Hydra look beyond `home` into the other folder, where there is one."""
+    others = [str(folder) for folder in config_folders() if folder != home]
+    quoted = [folder.replace("\\", "\\\\").replace("'", "\\'") for folder in others]
+    return [f"hydra.searchpath=['file://{folder}']" for folder in quoted]
+
+
+@cache
+def _own(folder: Path) -> Path:
+    """BadInput where it is none, or where an option has the name of one of ours: Hydra would take ours in silence."""
+    if not folder.is_dir():
+        raise BadInput(f"there is no folder {folder}: --config-dir or {VARIABLE} must name one laid out like conf/")
+    for file in sorted(folder.rglob("*.yaml")):
+        place = file.relative_to(folder)
+        if (CONF / place).exists():
+            raise BadInput(f"{file}: intpv has a {place} too, which Hydra would take: give yours another name")
+    return folder

@@ -5,17 +5,50 @@ what is computed from it is there, and an operation on two of them fails. The nu
 compare to the bit. The name is meta because torch runs no code of its own for it before a tensor's own.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map
+
+from intpv.attention import dense
 
 aten = torch.ops.aten
 BETWEEN = (aten._to_copy.default, aten.copy_.default)  # what may have a tensor of another device
 CPU = torch.device("cpu")
+# what a host waits for the device to tell: numbers, or how large a result is
+WAITS = (
+    "item",
+    "_local_scalar_dense",
+    "is_nonzero",
+    "equal",
+    "nonzero",
+    "masked_select",
+    "_unique2",
+    "repeat_interleave",
+)
+_counted: ContextVar[Counter | None] = ContextVar("transfers", default=None)
+
+
+@contextmanager
+def transfers() -> Iterator[Counter]:
+    """Count, inside `pretended()`, copies `to` a device, each time that a host waits for one (`wait`), and the numbers
+    that the host itself makes meanwhile (`host`)."""
+    found: Counter = Counter()
+    token = _counted.set(found)
+    try:
+        yield found
+    finally:
+        _counted.reset(token)
+
+
+def _count(kind: str, times: int = 1) -> None:
+    if (found := _counted.get()) is not None:
+        found[kind] += times
 
 
 class Elsewhere(torch.Tensor):
@@ -43,10 +76,16 @@ class Elsewhere(torch.Tensor):
         return f"{self.here!r} on {self.device}"
 
     def tolist(self):
+        _count("wait")
         return self.here.tolist()
 
     def __getitem__(self, where):
-        return _there(self.here[self._index(where)], self.device)
+        lists = [x for x in (where if isinstance(where, tuple) else (where,)) if isinstance(x, list)]
+        tensors = [x for x in tree_leaves(where) if isinstance(x, torch.Tensor) and x.dim()]
+        _count("to", len(lists) + sum(x.device == CPU for x in tensors))
+        _count("wait", sum(x.dtype == torch.bool for x in tensors))
+        with _disable_current_modes():  # which would take it for the host's own work
+            return _there(self.here[self._index(where)], self.device)
 
     def __setitem__(self, where, value):
         self.here[self._index(where)] = _here(value)
@@ -68,8 +107,14 @@ class Elsewhere(torch.Tensor):
 @contextmanager
 def pretended() -> Iterator[None]:
     """Inside, devices of the type meta hold numbers; nothing is recorded for gradients."""
-    with torch.inference_mode(), _Devices(), _Literals():  # views of tensors made with a record could not be taken
-        yield
+    chosen = dense._kernel
+    # the numbers are a CPU's, so is the kernel that attends
+    dense._kernel = lambda q, k, v, bias: dense._cpu if q.dtype == k.dtype == v.dtype else None
+    try:
+        with torch.inference_mode(), _Devices(), _Literals():  # views of tensors made with a record could not be taken
+            yield
+    finally:
+        dense._kernel = chosen
 
 
 class _Literals(TorchFunctionMode):
@@ -101,10 +146,18 @@ def _run(func, args: tuple, kwargs: dict):
     if len(homes) > 1 and func not in BETWEEN:
         raise RuntimeError(f"{func} on {', '.join(sorted(map(str, homes)))}")
     asked = kwargs.get("device")
+    if func in BETWEEN and given[-1].numel():
+        ends = [given[0].device, torch.device(asked)] if asked is not None else [given[-1].device, given[0].device]
+        if CPU in ends and ends[0] != ends[1]:
+            _count("to" if ends[0] == CPU else "wait")
+    elif homes - {CPU} and func.overloadpacket.__name__ in WAITS:
+        _count("wait")
     home = torch.device(asked) if asked is not None else args[0].device if func in BETWEEN else next(iter(homes), CPU)
     if asked is not None:
         kwargs = {**kwargs, "device": CPU}
     result = func(*tree_map(_here, args), **tree_map(_here, kwargs))
+    if home == CPU:
+        _count("host", sum(x.numel() for x in tree_leaves(result) if isinstance(x, torch.Tensor)))
     known = {id(_here(tensor)): tensor for tensor in given}  # what is written in place stays the same object
     return tree_map(lambda x: known.get(id(x), _there(x, home)) if isinstance(x, torch.Tensor) else x, result)
 

@@ -5,7 +5,9 @@ import time
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from ..outcome import console
+from intpv.escape import printable
+
+from ..run.outcome import console
 
 
 class Display:
@@ -43,7 +45,12 @@ class Display:
             self._bars.update(self._sweep, description=f"cells  {self.status()}")
         elif kind == "warning" and event["line"] not in self._warned:  # eighty cells have the same to say
             self._warned.add(event["line"])
-            console.print(f"[yellow]warning[/] {escape(event['line'])}", soft_wrap=True, highlight=False)
+            console.print(f"[yellow]warning[/] {escape(printable(event['line']))}", soft_wrap=True, highlight=False)
+        elif kind == "silent":
+            line = f"{event['cell'] or 'a worker at its start'}: nothing said for {event['seconds']:.0f} s"
+            limit = event["limit"]
+            how = f"it is ended after {limit:g} s" if limit else "sweep.timeout_s=... would end it"
+            console.print(f"[yellow]silent[/] {escape(line)}; {how}", soft_wrap=True, highlight=False)
         elif kind in ("done", "failed", "crash", "disk"):
             self._end(event)
 

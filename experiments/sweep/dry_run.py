@@ -6,14 +6,16 @@ from statistics import median
 from hydra.utils import instantiate
 from rich.table import Column, Table
 
+from intpv.cost.ledger import closed_form
+from intpv.data.item_check import check_items
+from intpv.inference.viewing import Viewer
 from intpv.record.run_folder import RunFolder
-from intpv.video_llm import VideoLLM
-from intpv.viewing import Viewer
+from intpv.video_llm.video_llm import VideoLLM
 
-from .. import build
-from ..outcome import console
-from ..quiet import quiet
-from ..sibling import analysis
+from ..run import build
+from ..run.outcome import console
+from ..run.quiet import quiet
+from ..run.sibling import analysis
 from .plan import Planned
 
 COLUMNS = ("state", "left", "cached", "KV", "time")  # videos left, those of them cached, bytes per video, all in all
@@ -23,7 +25,7 @@ def print_plan(cells: Sequence[Planned], left: Sequence[Planned]) -> None:
     """A row per cell and the sum. Loads the models: their shape gives the bytes, their weights the cache's keys."""
     quiet()
     todo, known, total = {cell.name for cell in left}, _known_seconds(cells), 0.0
-    as_time = analysis("units").seconds_text
+    as_time = analysis("table").seconds_text
     table = Table(Column("cell", no_wrap=True), *COLUMNS, box=None, title="plan, nothing is run", title_justify="left")
     for cell in cells:
         state = cell.status or "new"
@@ -33,7 +35,7 @@ def print_plan(cells: Sequence[Planned], left: Sequence[Planned]) -> None:
         videos, cached, kv_bytes = _work(cell)
         seconds = estimate(known, cell.config["frames"])
         total += videos * (seconds or 0)
-        size, time = analysis("units").bytes_text(kv_bytes), as_time(seconds and videos * seconds)
+        size, time = analysis("table").bytes_text(kv_bytes), as_time(seconds and videos * seconds)
         table.add_row(cell.name, state, str(videos), str(cached), size, time)
     console.print(table)
     time = f"about {as_time(total)} of work" if known else "time unknown until a first cell is done"
@@ -57,8 +59,9 @@ def _known_seconds(cells: Sequence[Planned]) -> dict[int, float]:
     for status in sorted(cells[0].folder.parent.glob("*/status.json")):
         run = RunFolder(status.parent)
         metrics = run.metrics() if run.status() == "done" else {}
-        if "time/watch_s" in metrics:
-            found.setdefault(metrics["frames"], []).append(metrics["time/watch_s"] + metrics["time/ask_s"])
+        frames, watch, ask = (metrics.get(name) for name in ("frames", "time/watch_s", "time/ask_s"))
+        if frames is not None and watch is not None and ask is not None:
+            found.setdefault(int(frames), []).append(watch + ask)
     return {frames: median(seconds) for frames, seconds in found.items()}
 
 
@@ -66,21 +69,19 @@ def _work(cell: Planned) -> tuple[int, int, int]:
     """Videos left, how many of them the cache has through the tower, and the bytes of one packed prefix."""
     config = cell.config
     video_llm, items = build.video_llm(config), build.benchmark(config).items()
+    check_items(items, cell.choices["data"], instantiate(config["scorer"]).needs_options)
     run = RunFolder(cell.folder)
-    answered = run.complete({item.id: len(item.questions) for item in items})
+    answered = run.complete({item.id: [question.id for question in item.questions] for item in items})
     missing = [item for item in items if item.id not in answered]
     viewer = Viewer(video_llm, instantiate(config["video"]), build.cache(config), config["frames"])
     return len(missing), sum(map(viewer.is_ready, missing)), _kv_bytes(video_llm, config["frames"])
 
 
 def _kv_bytes(video_llm: VideoLLM, frames: int) -> int:
-    shape, layout = video_llm.model.llm.config.get_text_config(), video_llm.prefix_layout(frames)
-    return video_llm.kv_quant.closed_form_bytes(
-        layers=shape.num_hidden_layers,
-        kv_heads=shape.num_key_value_heads,
-        head_dim=getattr(shape, "head_dim", None) or shape.hidden_size // shape.num_attention_heads,
-        length=layout.length,
-        layout=layout,
-        element_size=video_llm.model.llm.dtype.itemsize,
-        devices=len({weight.device for weight in video_llm.model.decoder.layers.parameters()}),
+    layers = video_llm.model.decoder.get_submodule("layers")
+    return closed_form(
+        video_llm.kv_quant,
+        video_llm.model.llm,
+        video_llm.prefix_layout(frames),
+        len({weight.device for weight in layers.parameters()}),
     )

@@ -7,11 +7,13 @@
 Hydra's callbacks on_job_start and on_job_end are not called: the cells run in other processes.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, setup_globals
@@ -19,12 +21,19 @@ from hydra.plugins.launcher import Launcher
 from hydra.utils import instantiate
 from omegaconf import DictConfig, open_dict
 
+from intpv.record.environment import stated
+from intpv.record.lock import Occupied, holder, lock
 from intpv.record.run_folder import RunFolder
 
-from ..outcome import outcome
-from . import crew, job, plan
+from ..run.messages import reason
+from ..run.outcome import is_full, outcome
+from . import crew, plan
+from . import plan as job
+from .crew import Patience
 from .devices import count, grouped, visible
 from .display import Display
+
+log = logging.getLogger(__name__)
 
 
 class SweepLauncher(Launcher):
@@ -35,15 +44,6 @@ class SweepLauncher(Launcher):
 
     def setup(self, *, hydra_context, task_function, config: DictConfig) -> None:
         self.loader, self.config = hydra_context.config_loader, config
-        # the sweeper composes every cell to check it before the launcher does so to run it: once is enough, 0.1 s each
-        compose, composed = self.loader.load_sweep_config, {}
-
-        def once(master_config: DictConfig, sweep_overrides: Sequence[str]) -> DictConfig:
-            key = tuple(sweep_overrides)
-            composed[key] = composed.get(key) or compose(master_config, list(sweep_overrides))
-            return composed[key]
-
-        self.loader.load_sweep_config = once
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         setup_globals()
@@ -57,9 +57,14 @@ class SweepLauncher(Launcher):
 
             print_plan(cells, left)
         else:
-            folder.mkdir(parents=True, exist_ok=True)
-            plan.claim(folder, cells)
-            self._run(cells, left, composed)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                plan.claim(folder, cells)
+                self._run(cells, left, composed)
+            except OSError as error:
+                if not is_full(error):
+                    raise
+                outcome.stopped = reason(error)
         return [job.returned(config, cell) for config, cell in zip(composed, planned, strict=True)]
 
     def _compose(self, overrides: Sequence[str], number: int) -> DictConfig:
@@ -71,18 +76,37 @@ class SweepLauncher(Launcher):
         return config
 
     def _run(self, cells: Sequence[plan.Planned], left: Sequence[plan.Planned], composed: Sequence[DictConfig]) -> None:
-        wanted = {cell.name for cell in left}
-        for config in composed:
-            if Path(config.hydra.runtime.output_dir).name in wanted:
-                job.write_config(config)
+        wanted = {cell.name: cell for cell in left}
         for cell in cells:  # left alone, yet part of how the sweep stands
             if cell.name not in wanted and cell.status != "done":
                 how = f"{cell.status} before; sweep.retry={cell.status} runs it again"
                 outcome.failed[cell.name] = (how, cell.overrides)
-        devices = grouped(visible(), self.gpus)
-        workers = count(self.workers, devices)
+        sweep, devices = cells[0].config["sweep"], grouped(visible(), self.gpus)
+        workers, patience = count(self.workers, devices), Patience(sweep["silent_s"], sweep["timeout_s"])
+        busy = {cell.name: who for cell in left if (who := holder(cell.folder))}
+        if busy and len(busy) == len(left):
+            name, who = next(iter(busy.items()))
+            raise Occupied(f"all {len(left)} cells that are left are being run elsewhere, {name} by {who}")
+        for config in composed:
+            if (found := wanted.get(Path(config.hydra.runtime.output_dir).name)) and found.name not in busy:
+                damage = found.state.reason
+                job.write_config(config)
+                if damage and found.status == "done":
+                    log.warning("%s: written anew", damage)
         with Display(len(cells), len(cells) - len(left)) as display:
-            crew.run(plan.batches(left, workers), workers, devices, _Handle(display))
+            handle = _Handle(display)
+            while free := [cell for cell in left if cell.name not in handle.ended and _is_free(cell)]:
+                before = len(handle.ended)
+                crew.run(plan.batches(free, workers), workers, devices, handle, patience)
+                if outcome.stopped or len(handle.ended) == before:
+                    break
+        for cell in left:  # what others are at may be done by now
+            if cell.name not in handle.ended and not outcome.stopped and cell.status != "done":
+                outcome.elsewhere[cell.name] = f"{cell.name} is being run by {holder(cell.folder) or 'another process'}"
+
+
+def _is_free(cell: plan.Planned) -> bool:
+    return cell.status != "done" and not holder(cell.folder)
 
 
 class _Handle:
@@ -90,22 +114,44 @@ class _Handle:
 
     def __init__(self, display: Display):
         self.display = display
+        self.ended: set[str] = set()  # cells that need not be tried again
 
     def __call__(self, worker: int, cell: plan.Planned | None, event: dict) -> None:
-        kind = event["event"]
         outcome.changed = True
+        if cell is not None:
+            self._of_cell(cell, event)
+        self.display.event(worker, event)
+
+    def _of_cell(self, cell: plan.Planned, event: dict) -> None:
+        kind = event["event"]
+        if kind in ("done", "failed", "crash", "disk"):
+            self.ended.add(cell.name)
         if kind == "crash":
-            RunFolder(cell.folder).crash(event["fate"], event["trace"])
-            logger = instantiate(cell.config["logger"])
-            logger.start(cell.config["sweep"]["name"], cell.name, cell.config, cell.choices)
-            logger.finish({}, failed=True)
+            _record_crash(cell, event)
         if kind in ("failed", "crash"):
             outcome.failed[cell.name] = (event.get("reason") or event["fate"], cell.overrides)
         if kind == "disk":
             outcome.stopped = event["reason"]
         if kind == "done" and event["coverage"] < 1:
             outcome.incomplete.append(cell.name)
-        self.display.event(worker, event)
+
+
+def _record_crash(cell: plan.Planned, event: dict) -> None:
+    """For the worker, which no longer can; what cannot be recorded is in the last words nevertheless."""
+    try:
+        with lock(cell.folder):
+            RunFolder(cell.folder).crash(event["fate"], event["trace"])
+    except Occupied:  # another process has gone on with it
+        return
+    except OSError as error:
+        log.warning("%s: %s", cell.name, reason(error))
+    try:
+        logger, known = instantiate(cell.config["logger"]), RunFolder(cell.folder).environment()
+        config = {**cell.config, "environment": stated(known)} if known else cell.config
+        logger.start(cell.config["sweep"]["name"], cell.name, config, cell.choices)
+        logger.finish({}, failed=True)
+    except Exception as error:
+        log.warning("%s: %s", cell.name, reason(error))
 
 
 def _register() -> None:
@@ -113,7 +159,7 @@ def _register() -> None:
     wheel installs one top-level name."""
     SweepLauncher.__module__ = "hydra_plugins.intpv"
     Plugins.instance().register(SweepLauncher)  # first: it looks for the plugins that are really installed
-    package = sys.modules.setdefault("hydra_plugins", ModuleType("hydra_plugins"))
+    package: Any = sys.modules.setdefault("hydra_plugins", ModuleType("hydra_plugins"))
     package.intpv = sys.modules["hydra_plugins.intpv"] = sys.modules[__name__]
 
 

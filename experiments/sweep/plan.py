@@ -1,19 +1,31 @@
 """Plan: the cells of a sweep, what is left to do of each, and the order in which they share most."""
 
 import json
-from collections.abc import Sequence
+import logging
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobStatus
+from omegaconf import DictConfig, OmegaConf
 
 from intpv.errors import BadInput
-from intpv.record.atomic import write_json
-from intpv.record.cell import config_hash, portable
-from intpv.record.run_folder import RunFolder
+from intpv.record.atomic import write_json, write_text
+from intpv.record.cell_id import config_hash, portable
+from intpv.record.damaged import Damaged, read_bytes, read_json, set_aside
+from intpv.record.run_folder import SCHEMA, RunFolder, State, is_newer
+
+from ..run.cell_config import CellConfig, plain_config, without_hydra
+from ..run.names import chosen, named
 
 RETRY = {None: (), "failed": ("failed",), "oom": ("oom",), "all": ("failed", "oom")}
 SEEN_BY_TOWER = ("data", "video", "encoder", "model", "rearranger", "frames", "seed")
 NOT_IN_PREFIX = ("kv_quant", "scorer", "measure")
 FIXED = "sweep.json"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -21,18 +33,22 @@ class Planned:
     """One cell as plain data: what a worker needs, and how a user repeats it."""
 
     folder: Path
-    config: dict
-    choices: dict
+    config: CellConfig
+    choices: Mapping[str, Any]  # group -> option
     overrides: list[str]
-    log_config: dict  # of logging.config.dictConfig
+    log_config: dict[str, Any]  # of logging.config.dictConfig
 
     @property
     def name(self) -> str:
         return self.folder.name
 
     @property
+    def state(self) -> State:
+        return RunFolder(self.folder).state()
+
+    @property
     def status(self) -> str | None:
-        return RunFolder(self.folder).status()
+        return self.state.status
 
     @property
     def prefix_key(self) -> str:
@@ -42,10 +58,15 @@ class Planned:
     @property
     def tower_key(self) -> str:
         """Cells with equal keys have the same tower outputs."""
-        return config_hash({key: self.config[key] for key in SEEN_BY_TOWER})
+        return tower_key(self.config)
 
 
-def prefix_key(config: dict) -> str:
+def tower_key(config: CellConfig) -> str:
+    """The same for two configs whose towers give the same outputs."""
+    return config_hash({key: value for key, value in config.items() if key in SEEN_BY_TOWER})
+
+
+def prefix_key(config: CellConfig) -> str:
     """The same for two configs whose prefixes are the same before packing."""
     return config_hash({key: value for key, value in config.items() if key not in NOT_IN_PREFIX})
 
@@ -62,11 +83,14 @@ def distinct(cells: Sequence[Planned]) -> list[Planned]:
 
 
 def left(cells: Sequence[Planned], retry: str | None) -> list[Planned]:
-    """Cells that are not done; failed ones only as `sweep.retry` says."""
+    """Cells that are not done; failed ones only as `sweep.retry` says. BadInput where one is of a newer intpv."""
     if retry not in RETRY:
         raise BadInput(f"sweep.retry must be null, failed, oom or all, got {retry}")
-    again = RETRY[retry]
-    return [cell for cell in cells if cell.status in (None, "running", *again)]
+    states = [(cell, cell.state) for cell in cells]
+    for _, state in states:
+        if state.status == "newer":
+            raise BadInput(state.reason)
+    return [cell for cell, state in states if state.status in (None, "running", "damaged", *RETRY[retry])]
 
 
 def batches(cells: Sequence[Planned], workers: int) -> list[list[Planned]]:
@@ -93,17 +117,31 @@ def claim(folder: Path, cells: Sequence[Planned]) -> None:
     swept = {key for key in keys if len({json.dumps(one.get(key)) for one in flat}) > 1}
     # the shortest first: `seed` says what `video.seed`, which follows it, only repeats
     fixed = {key: flat[0].get(key) for key in sorted(keys - swept, key=lambda key: (key.count("."), key))}
-    file = folder / FIXED
-    if file.exists():
-        before = json.loads(file.read_text(encoding="utf-8"))
+    before = _claimed(folder / FIXED)
+    if before is not None:
         for key, value in fixed.items():
-            if before["fixed"].get(key, value) != value:
+            if before.get(key, value) != value:
                 raise BadInput(
-                    f"{folder} holds a sweep with {key}={before['fixed'][key]}, this one has {key}={value}: "
+                    f"{folder} holds a sweep with {key}={before[key]}, this one has {key}={value}: "
                     "give it a name of its own, sweep.name=..."
                 )
-        fixed = {key: value for key, value in before["fixed"].items() if key not in swept}
-    write_json(file, {"fixed": fixed})
+        fixed = {key: value for key, value in before.items() if key not in swept}
+    write_json(folder / FIXED, {"schema": SCHEMA, "fixed": fixed})
+
+
+def _claimed(file: Path) -> dict | None:
+    try:
+        found = read_json(file, _is_claim, "what a sweep's cells have in common")
+    except Damaged as damage:
+        log.warning("%s: set aside as %s, and what it said is not compared", damage, set_aside(file).name)
+        return None
+    if found and (newer := is_newer(file, found)):
+        raise BadInput(newer)
+    return found and found["fixed"]
+
+
+def _is_claim(found: object) -> bool:
+    return isinstance(found, dict) and isinstance(found.get("fixed"), dict) and type(found.get("schema", 0)) is int
 
 
 def _comparable(cell: Planned) -> dict:
@@ -126,3 +164,46 @@ def _flat(value: object, name: str = "") -> dict:
     if not isinstance(value, dict):
         return {name: value}
     return {key: leaf for part, item in value.items() for key, leaf in _flat(item, f"{name}.{part}".strip(".")).items()}
+
+
+# Job: between Hydra's composed config of one cell and the plain data that a plan is made of.
+
+
+def planned(config: DictConfig) -> Planned:
+    """Plain data: nothing below knows Hydra's configuration objects."""
+    HydraConfig.instance().set_config(config)
+    log_config = cast(dict[str, Any], OmegaConf.to_container(config.hydra.job_logging, resolve=True))
+    log_config["handlers"].pop("console", None)  # warnings reach the screen as events
+    for logger in (log_config.get("root"), *log_config.get("loggers", {}).values()):
+        logger["handlers"] = [handler for handler in logger.get("handlers", ()) if handler != "console"]
+    folder, plain = Path(config.hydra.runtime.output_dir), plain_config(config)
+    return Planned(
+        folder=folder,
+        config=plain,
+        choices=chosen(config.hydra.runtime.choices),
+        overrides=[*config.hydra.overrides.task, *named(plain, folder)],
+        log_config=log_config,
+    )
+
+
+def write_config(config: DictConfig) -> None:
+    """`.hydra/` as Hydra writes it for a job of its own launchers."""
+    folder = Path(config.hydra.runtime.output_dir, ".hydra")
+    if os.path.lexists(folder) and not folder.is_dir():
+        set_aside(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    task, hydra = without_hydra(config), OmegaConf.masked_copy(config, ["hydra"])
+    for name, part in (("config", task), ("hydra", hydra), ("overrides", config.hydra.overrides.task)):
+        file = folder / f"{name}.yaml"
+        try:
+            read_bytes(file)
+        except Damaged:  # said when the cell is run
+            set_aside(file)
+        write_text(file, OmegaConf.to_yaml(part))
+
+
+def returned(config: DictConfig, cell: Planned) -> JobReturn:
+    """A cell's accuracy is its value, so that sweepers that search (Optuna, Ax) have something to go by."""
+    value = RunFolder(cell.folder).metrics().get("accuracy") if cell.status == "done" else None
+    status = JobStatus.COMPLETED
+    return JobReturn(cell.overrides, cfg=config, _return_value=value, status=status, task_name="evaluate")

@@ -10,13 +10,18 @@ import logging
 import logging.config
 import os
 import queue
+import signal
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ..progress import Progress
+from intpv.record.lock import Occupied
+
+from ..run.progress import Progress
+
+STACKS = signal.SIGUSR2  # asks for the stacks of all threads, in the cell's log
 
 
 class _Warnings(logging.Handler):
@@ -33,7 +38,7 @@ class _Warnings(logging.Handler):
 def main() -> None:
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
-    from ..cell import run_cell
+    from ..run.cell import run_cell
 
     while True:
         batch = json.loads(requests.get())
@@ -54,38 +59,34 @@ def _listen(requests: queue.SimpleQueue) -> None:
 
 
 def _run(cell: dict, batch: dict, run_cell: Callable) -> None:
-    from ..command_line import reason
-    from ..outcome import stops_everything
+    from ..run.build import free_memory
+    from ..run.messages import reason
+    from ..run.outcome import stops_everything
 
     folder = Path(cell["folder"])
+    failed = False
     _emit({"event": "cell", "cell": folder.name})
     try:
         logging.config.dictConfig(cell["log_config"])
         logging.getLogger().addHandler(_Warnings(_emit))
-        log = os.open(folder / "evaluate.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        log = os.open(folder / "evaluate.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         for stream in (1, 2):
             os.dup2(log, stream)
         os.close(log)
         faulthandler.disable()  # Lightning's teardown resets all signals, of which faulthandler knows nothing
         faulthandler.enable(2)
+        faulthandler.register(STACKS, file=2)
         keep = len(batch["cells"]) > 1
         run_cell(cell["config"], cell["choices"], folder, Progress(_emit), batch["share"], keep)
+    except Occupied as error:
+        _emit({"event": "busy", "cell": folder.name, "reason": str(error)})
     except Exception as error:
+        failed = True
         with suppress(OSError):
             logging.getLogger(__name__).info("%s failed", folder.name, exc_info=True)
         _emit({"event": "disk" if stops_everything(error) else "failed", "cell": folder.name, "reason": reason(error)})
-        _free_memory()
-
-
-def _free_memory() -> None:
-    """After a failure nothing of the cell should weigh on the next one."""
-    import gc
-
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    if failed:  # not inside `except`: there the traceback still holds all that the cell held
+        free_memory()
 
 
 if __name__ == "__main__":

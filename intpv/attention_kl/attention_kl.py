@@ -8,20 +8,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from intpv.asking import Answer
-from intpv.attention_kl.head_sums import HeadSums
 from intpv.attention_kl.key_groups import KeyGroups
-from intpv.attention_kl.measured import Measured
-from intpv.attention_kl.passes import end_to_end, local
-from intpv.attention_kl.recut import Recut
+from intpv.attention_kl.passes import both, sample, visual_rows
+from intpv.attention_kl.report import Measured
 from intpv.attention_kl.subject import Rows, Subject
-from intpv.attention_kl.visual_rows import sample, visual_rows
-from intpv.encoder.pieces import words
+from intpv.attention_kl.sums import HeadSums
+from intpv.encoder.prefix_pieces import words
 from intpv.errors import BadInput
+from intpv.hf.rotary import applied
 from intpv.kv_quant.kv_quant import NoQuant
-from intpv.rope_strategy.apply import applied
-from intpv.video_llm import VideoLLM
-from intpv.watched import Prefill, VideoContext
+from intpv.video_llm.asking import Answer
+from intpv.video_llm.context import Prefill, VideoContext
+from intpv.video_llm.video_llm import VideoLLM
 
 Tokens = Callable[[], Float[Tensor, "F *P D"]]  # a video's tokens, for those who need them
 
@@ -33,6 +31,7 @@ class AttentionKL:
     sinks: int = 4  # tokens at the start of the prefix whose mass is reported apart
     visual_rows: int = 0  # so many of the video's own tokens as further query rows, measured apart
     seed: int = 0  # of their sample
+    floors: bool = True  # also what rounding alone makes of identical caches: half of the time
 
     def measure(
         self,
@@ -49,18 +48,12 @@ class AttentionKL:
         """
         if not questions:
             raise BadInput("attention KL needs at least 1 question, got 0")
-        dense = replace(video_llm, kv_quant=NoQuant()).pack(prefill)
+        is_quantised = context.packed.quantised_fraction > 0  # else it is its own reference
+        dense = replace(video_llm, kv_quant=NoQuant()).pack(prefill) if is_quantised else context
         answers = video_llm.ask(dense, questions)
         rows = teacher_forced(video_llm, questions, answers)
-        room = max(len(row) for row in rows)
-        reference, modified = (subject(video_llm, one, room, self.sinks) for one in (dense, context))
-        recut = replace(reference, prefix=Recut.of(reference.prefix))
-        sums = {
-            "local": local(reference, modified.prefix, rows),
-            "end_to_end": end_to_end(reference, modified, rows),
-            "local/floor": local(reference, reference.prefix, rows, dtype=torch.float64),
-            "end_to_end/floor": end_to_end(reference, recut, rows),
-        }
+        reference, modified = (subject(video_llm, one, self.sinks) for one in (dense, context))
+        sums = both(reference, modified, rows, self.floors)
         if self.visual_rows:
             if tokens is None:
                 raise BadInput(f"visual_rows={self.visual_rows} needs the video's tokens, got none")
@@ -76,8 +69,7 @@ class AttentionKL:
         if beside:
             raise BadInput(f"visual rows need a decoder that is given embeddings alone, got also {', '.join(beside)}")
         drawn, places = sample(layout, self.visual_rows, self.seed)
-        positions = video_llm.rope_strategy.positions(layout, context.factor)[:, places].squeeze(0)
-        return visual_rows(reference, modified, places, embeddings[drawn], positions)
+        return visual_rows(reference, modified, places, embeddings[drawn])
 
 
 def teacher_forced(video_llm: VideoLLM, questions: Sequence[str], answers: Sequence[Answer]) -> Rows:
@@ -88,10 +80,8 @@ def teacher_forced(video_llm: VideoLLM, questions: Sequence[str], answers: Seque
     return [torch.tensor([*asked, *answer.tokens]) for asked, answer in zip(ids, answers, strict=True)]
 
 
-def subject(video_llm: VideoLLM, context: VideoContext, room: int, sinks: int) -> Subject:
-    """A context of VideoLLM, with positions for rows of up to `room` tokens, under its own rotation."""
-    layout, rope, model = context.layout, video_llm.rope_strategy, video_llm.model
-    positions = rope.positions(layout.ask(room), context.factor)[:, layout.length :].squeeze(0)
-    turned = partial(applied, model.rotary, rope, context.geometry, context.factor)
-    groups = KeyGroups.of(layout, sinks)
-    return Subject(model.decoder, context.packed, groups, positions.to(video_llm.device), turned)
+def subject(video_llm: VideoLLM, context: VideoContext, sinks: int) -> Subject:
+    """A context of VideoLLM, under its own rotation."""
+    layout, model = context.layout, video_llm.model
+    rotated = partial(applied, model.rotary, context.rotation)
+    return Subject(model.decoder, context.packed, KeyGroups.of(layout, sinks), layout.length, rotated)

@@ -1,7 +1,11 @@
 """Key groups: to which of sink, text, question and frames each key belongs, as consecutive stretches."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from intpv.errors import BadInput
 from intpv.layout import Layout
@@ -13,15 +17,20 @@ FIRST_FRAME = len(KINDS)
 
 @dataclass(frozen=True)
 class Stretch:
-    """Consecutive keys of one group."""
+    """Consecutive keys of one group, or of `groups` that follow each other, equally many of each."""
 
     start: int
     stop: int
-    group: int
+    group: int  # the first
+    groups: int = 1
 
     @property
     def length(self) -> int:
         return self.stop - self.start
+
+    def starts(self, device: torch.device) -> Int[Tensor, " groups"]:
+        """Of each group, its first key."""
+        return self.start + self.length // self.groups * torch.arange(self.groups, device=device)
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,7 @@ class KeyGroups:
             stop = start + span.length
             stretches.append(Stretch(max(start, sinks), stop, frame if span.is_frame else TEXT))
             start, frame = stop, frame + span.is_frame
-        times = tuple(span.time for span in layout.spans if span.is_frame)
+        times = tuple(span.time for span in layout.spans if span.time is not None)
         return cls(tuple(one for one in stretches if one.start < one.stop), times)
 
     def before(self, length: int) -> "KeyGroups":
@@ -63,8 +72,51 @@ class KeyGroups:
         """G."""
         return FIRST_FRAME + len(self.times)
 
-    def portions(self, own_length: int, most: int) -> Iterator[Stretch]:
-        """The prefix and `own_length` own keys after it, in stretches of one group and at most `most` keys each."""
+    def portions(self, own_length: int, most: int, together: bool = True) -> Iterator[Stretch]:
+        """The prefix and `own_length` own keys after it, in stretches of at most `most` keys each: whole frames of one
+        length `together`, for what a step costs hardly depends on its size; all else group by group."""
+        run: Stretch | None = None
         for one in (*self.stretches, Stretch(self.length, self.length + own_length, QUESTION)):
-            for start in range(one.start, one.stop, most):
+            if together and run and _goes_on(run, one) and run.length + one.length <= most:
+                run = replace(run, stop=one.stop, groups=run.groups + 1)
+                continue
+            if run:
+                yield run
+            run = one if one.length <= most else None
+            for start in () if run else range(one.start, one.stop, most):
                 yield Stretch(start, min(start + most, one.stop), one.group)
+        if run:
+            yield run
+
+
+def _goes_on(run: Stretch, one: Stretch) -> bool:
+    """Whether a stretch is the next frame after a run of frames, and as long as each of them."""
+    follows = run.group >= FIRST_FRAME and one.group == run.group + run.groups and one.start == run.stop
+    return follows and one.length * run.groups == run.length
+
+
+# Time bins: frames of two models that saw different numbers of them, matched by timestamp.
+
+
+Bins = Int[Tensor, "_"]
+
+
+def time_bins(reference: Sequence[float], modified: Sequence[float]) -> tuple[Bins, Bins, int]:
+    """The bin of each frame of both models, matched by timestamp (seconds), and how many bins there are.
+
+    A bin is what lies nearest to one instant of the model that saw fewer: 8 against 32 frames, both in the middle of
+    equal parts, gives 8 bins of 4. Other sampling gives bins of unlike size, which even attention would fill unlike.
+    """
+    if not reference or not modified:
+        raise BadInput(f"time bins need frames on both sides, got {len(reference)} and {len(modified)}")
+    sides = [torch.tensor(times, dtype=torch.float64) for times in (reference, modified)]
+    centres = min((times.unique() for times in sides), key=len)
+    ours, theirs = ((times[:, None] - centres).abs().argmin(1) for times in sides)
+    return ours, theirs, len(centres)
+
+
+def binned(lse: Float[Tensor, "H R G"], bins: Int[Tensor, " F"], count: int) -> Float[Tensor, "H R bins_and_kinds"]:
+    """Frames put together into `count` bins of time; sink, text and question stay."""
+    frames = lse[..., FIRST_FRAME:]
+    together = [frames[..., bins == one].logsumexp(-1) for one in range(count)]
+    return torch.cat([lse[..., :FIRST_FRAME], torch.stack(together, -1)], -1)

@@ -1,7 +1,7 @@
 """Subject: a text model with the prefix that it has watched, ready to read questions and given answers."""
 
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -9,15 +9,41 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from intpv.attention.interface import Prefix, attending_to, use
 from intpv.attention_kl.key_groups import KeyGroups
-from intpv.attention_kl.observing import Observer, observed
+from intpv.attention_kl.streaming import Asked
 from intpv.errors import BadInput
-from intpv.kv_quant.cache import QuestionCache, handed
-from intpv.rope_strategy.counts import position_ids
+from intpv.hf.attention import Prefix, attending_to, observer, placed, use
+from intpv.hf.cache import QuestionCache, handed
+
+# Observing: see what a text model's attention is given, layer by layer, while it runs; nothing is left afterwards.
+
+
+Observer = Callable[[int, Asked], None]  # the layer's index, and what its attention is given
+
+
+@contextmanager
+def observed(observe: Observer, layers: Collection[int] | None = None) -> Iterator[None]:
+    """Inside, a model in `use` that attends to a prefix reports to `observe` before each of these layers' attention,
+    all layers by default.
+
+    The model must be given an explicit boolean 4-D mask. Not to be nested.
+    """
+    if observer.get() is not None:
+        raise RuntimeError("attention is observed already")
+
+    def tell(layer, query, key, value, mask, scaling):
+        if layers is None or layer in layers:
+            observe(layer, Asked(query, key, value, mask[0, 0], scaling))
+
+    token = observer.set(tell)
+    try:
+        yield
+    finally:
+        observer.reset(token)
+
 
 # ids of each question and, behind them, of its teacher-forced answer; or embeddings of other tokens
-Rows = Sequence[Int[Tensor, "_"]] | Sequence[Float[Tensor, "_ D"]]
+Rows = Sequence[Int[Tensor, " _"]] | Sequence[Float[Tensor, "_ D"]]
 
 
 @dataclass(frozen=True)
@@ -27,19 +53,27 @@ class Subject:
     decoder: PreTrainedModel  # without its head
     prefix: Prefix
     groups: KeyGroups  # of the prefix
-    positions: Float[Tensor, "*A room"]  # on which text goes on after the prefix; at least as many as the longest row
-    around: Callable[[], AbstractContextManager] = nullcontext  # what holds while it reads: its rotary table
+    start: int  # which token of the sequence comes next after the prefix
+    rotated: Callable[[range], AbstractContextManager] = nullcontext  # what holds while it reads these: its rotation
 
     @torch.inference_mode()
     def read(self, rows: Rows, observe: Observer, layers: Collection[int] | None = None) -> None:
         """All rows in one forward, none seeing another; `observe` is told of every layer's attention in turn."""
         tokens, place, mask = packed_row(rows)
-        device = self.positions.device
+        device = self.decoder.device
+        tokens_read = range(self.start, self.start + max(map(len, rows)))
         given = "inputs_embeds" if tokens.is_floating_point() else "input_ids"
-        with self.around(), use(self.decoder), attending_to(self.prefix), observed(observe, layers):
+        placed_at = self.start + place.to(device)
+        with (
+            self.rotated(tokens_read),
+            use(self.decoder),
+            attending_to(self.prefix),
+            placed(placed_at, placed_at),
+            observed(observe, layers),
+        ):
             self.decoder(
                 **{given: tokens[None].to(device)},
-                position_ids=position_ids(self.positions[..., place.to(device)]),
+                position_ids=placed_at[None],
                 attention_mask=mask[None, None].to(device),
                 **handed(self.decoder, QuestionCache()),
             )

@@ -5,28 +5,25 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import Literal
 
 from torch import Tensor
 
-from intpv.cache.counts import Counts
-from intpv.cache.disk import DiskCache
-from intpv.cache.first_come import FirstCome
-from intpv.cache.memory import MemoryCache
-from intpv.cache.place import exists
-from intpv.cache.storage import owned
+from intpv.bounds import check_place
+from intpv.cache.disk import DiskCache, exists
+from intpv.cache.entry import owned
+from intpv.cache.memory import GB, Counts, FirstCome, MemoryCache
 from intpv.errors import BadInput
-
-GB = 10**9  # bytes
 
 
 @dataclass(frozen=True)
 class Cache:
-    """Entries of named tensors under keys of intpv.cache.key; threads may fetch at once, processes may share `dir`."""
+    """Entries of named tensors under keys of intpv.cache.hashing; threads may fetch at once, processes share `dir`."""
 
     dir: str | os.PathLike
     max_gb: int | float = 20  # GB on disk, of all processes together
     memory_gb: int | float = 2  # GB in this process
-    prefix_gb: int | float = 4  # GB of prefixes in this process, on whichever device they are
+    prefix_gb: int | float | Literal["auto"] = "auto"  # GB of prefixes in this process, on whichever device they are
     prefixes: FirstCome = field(init=False, repr=False, compare=False)
     _memory: MemoryCache = field(init=False, repr=False, compare=False)
     _disk: DiskCache = field(init=False, repr=False, compare=False)
@@ -34,21 +31,29 @@ class Cache:
     _lock: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not self.dir:
+        if not self.dir or not isinstance(self.dir, str | os.PathLike):
             raise BadInput(f"cache.dir must name a folder, got {self.dir!r}; cache=off does without")
+        check_place("cache.dir", self.dir)
         for name in ("max_gb", "memory_gb", "prefix_gb"):
             value = getattr(self, name)
-            if not isinstance(value, int | float) or not value >= 0:
-                raise BadInput(f"cache.{name} must be at least 0, got {value}")
+            if name == "prefix_gb" and value == "auto":
+                continue
+            if type(value) not in (int, float) or not value >= 0:
+                least = "auto or at least 0" if name == "prefix_gb" else "at least 0"
+                raise BadInput(f"cache.{name} must be {least}, got {value}")
         # absolute, for the working folder may change
         object.__setattr__(self, "dir", os.path.abspath(os.path.expanduser(self.dir)))
-        object.__setattr__(self, "prefixes", FirstCome(self.prefix_gb * GB))
+        object.__setattr__(self, "prefixes", FirstCome(None if self.prefix_gb == "auto" else self.prefix_gb * GB))
         object.__setattr__(self, "_memory", MemoryCache(self.memory_gb * GB))
         object.__setattr__(self, "_disk", DiskCache(self.dir, self.max_gb * GB))
 
     def __reduce__(self) -> tuple:
         # a child process has the folder in common with this one, and nothing else
         return type(self), (self.dir, self.max_gb, self.memory_gb, self.prefix_gb)
+
+    def walk(self, tower_key: str) -> None:
+        """The cells of one tower walk through the same entries, which stay meanwhile; for another's they may go."""
+        self._disk.walk(tower_key)
 
     def contains(self, kind: str, key: str) -> bool:
         """Whether there is an entry in memory or a file for one, without reading it."""
@@ -67,7 +72,8 @@ class Cache:
             if tensors is not None:
                 self._counts.add(kind, "memory")
                 return tensors
-        start, source = time.perf_counter(), "disk"
+        start = time.perf_counter()
+        source: Literal["disk", "computed"] = "disk"
         tensors = self._disk.get(kind, key)
         if tensors is None:
             start, source = time.perf_counter(), "computed"

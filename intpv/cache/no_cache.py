@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from intpv.cache.counts import Counts
-from intpv.cache.first_come import FirstCome
-from intpv.cache.storage import owned
+from intpv.cache.entry import owned
+from intpv.cache.memory import Counts, FirstCome
 
 
 @dataclass(frozen=True)
@@ -17,6 +16,9 @@ class NoCache:
 
     prefixes: FirstCome = field(default_factory=lambda: FirstCome(0), init=False, repr=False, compare=False)
     _counts: Counts = field(default_factory=Counts, init=False, repr=False, compare=False)
+
+    def walk(self, tower_key: str) -> None:
+        """Nothing could go."""
 
     def contains(self, kind: str, key: str) -> bool:
         """Never."""

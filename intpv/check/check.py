@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping
 
 import torch
 
-from intpv.check import answering, packing, scaling, tower, weights, wording
+from intpv.check import model as weights
+from intpv.check import packing, rotation, scaling, tower, wording
+from intpv.check import watch_and_ask as answering
 from intpv.check.finding import FAIL, SKIPPED, Check, Finding, found
-from intpv.check.subject import Subject
+from intpv.check.shown_model import Subject
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
 from intpv.model.model import Model
 from intpv.rearranger.rearranger import Rearranger
@@ -45,6 +47,7 @@ def plan(model, rearranger, strategies, policies, stated) -> list[Check]:
         *scaling.checks(subject, strategies),
         *packing.checks(subject, policies),
         *answering.checks(subject),
+        *rotation.checks(subject, strategies),
     ]
 
 

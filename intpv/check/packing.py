@@ -5,11 +5,12 @@ from dataclasses import replace
 from functools import partial
 
 from intpv.check.finding import Check, equal
-from intpv.check.subject import Subject
+from intpv.check.shown_model import Subject
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
 
 
 def checks(subject: Subject, policies: Mapping[str, KVQuant | NoQuant]) -> list[Check]:
+    """A check for each KV policy, by its option's name: bytes held against its closed form."""
     made = {name: partial(_packs, subject, one) for name, one in policies.items()}
     return [Check(f"kv_quant={name}", judge, may_refuse=True) for name, judge in made.items()]
 

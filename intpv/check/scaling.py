@@ -7,7 +7,7 @@ from functools import partial
 import torch
 
 from intpv.check.finding import Check, Wrong
-from intpv.check.subject import Subject, largest_difference
+from intpv.check.shown_model import Subject, largest_difference
 from intpv.errors import BadInput
 from intpv.rope_strategy.strategy import RopeStrategy
 
@@ -15,14 +15,16 @@ FACTOR = 4.0
 
 
 def checks(subject: Subject, strategies: Mapping[str, RopeStrategy]) -> list[Check]:
+    """A check for each strategy, by its option's name: the identity at factor 1, something else at FACTOR."""
     return [Check(f"rope_strategy={name}", partial(_scales, subject, one)) for name, one in strategies.items()]
 
 
 def _scales(subject: Subject, strategy: RopeStrategy) -> str:
     rotary = subject.model.rotary
-    table, values, scaling = rotary.inv_freq, rotary.inv_freq.clone(), rotary.attention_scaling
-    same = subject.prefilled(replace(subject.llm, rope_strategy=replace(strategy, factor=1.0)))
-    if moved := largest_difference(same, subject.prefill):
+    tables = {name: (table, table.clone()) for name, table in rotary.named_buffers()}
+    scaling, forward = getattr(rotary, "attention_scaling", None), vars(rotary).get("forward")
+    unscaled = replace(subject.llm, rope_strategy=replace(strategy, factor=1.0))
+    if moved := largest_difference(subject.prefilled(unscaled), subject.prefill):
         raise Wrong(f"at factor 1 keys and values move by {moved:.3g}, must by 0")
     try:
         scaled = replace(strategy, factor=FACTOR)
@@ -33,11 +35,14 @@ def _scales(subject: Subject, strategy: RopeStrategy) -> str:
         if not moved > 0:
             raise Wrong(f"at factor {FACTOR:g} keys and values move by {moved:g}, must by more than 0")
         said = f"at {FACTOR:g} keys and values move by {moved:.3g}"
-    if rotary.inv_freq is not table:
-        raise Wrong("the rotary module's inv_freq is another tensor afterwards than the one before")
-    if not torch.equal(table, values) or rotary.attention_scaling != scaling:
-        moved = float((table - values).abs().max())
-        raise Wrong(
-            f"afterwards inv_freq is off by {moved:.3g}, attention_scaling {rotary.attention_scaling}, {scaling}"
-        )
+    if vars(rotary).get("forward") is not forward:
+        raise Wrong("the rotary module's forward is another one afterwards than before")
+    after = dict(rotary.named_buffers())
+    for name, (table, values) in tables.items():
+        if after.get(name) is not table:
+            raise Wrong(f"the rotary module's {name} is another tensor afterwards than the one before")
+        if not torch.equal(table, values):
+            raise Wrong(f"afterwards {name} is off by {float((table - values).abs().max()):.3g}")
+    if getattr(rotary, "attention_scaling", None) != scaling:
+        raise Wrong(f"afterwards attention_scaling is {rotary.attention_scaling}, was {scaling}")
     return f"identity at factor 1; {said}; restored"

@@ -3,7 +3,7 @@
 import torch
 
 from intpv.check.finding import Check, Wrong, equal
-from intpv.check.subject import Subject
+from intpv.check.shown_model import Subject
 from intpv.errors import BadInput
 
 NOISE = 1e-6  # of the largest feature: the same shapes are summed in the same order, so that a frame's own stay equal

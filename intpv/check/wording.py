@@ -1,8 +1,13 @@
 """Wording: prompt and tokenizer, as ids: nothing lost, BOS once, and an end that model and tokenizer agree on."""
 
+from typing import cast
+
+from torch import nn
+
 from intpv.check.finding import Check, Wrong
-from intpv.check.subject import QUESTIONS, Subject
-from intpv.encoder.pieces import first_words, words
+from intpv.check.shown_model import QUESTIONS, Subject
+from intpv.encoder.prefix_pieces import first_words, words
+from intpv.model.loading.generation import in_words, not_followed, stated_stops
 
 
 def checks(subject: Subject, drawn: bool) -> list[Check]:
@@ -12,6 +17,7 @@ def checks(subject: Subject, drawn: bool) -> list[Check]:
         Check("words known", lambda: _known(subject, drawn)),
         Check("BOS", lambda: _bos(subject)),
         Check("EOS", lambda: _eos(subject)),
+        Check("generation", lambda: _generation(subject)),
     ]
 
 
@@ -27,7 +33,8 @@ def _ids(subject: Subject) -> dict[str, tuple[str, tuple[int, ...]]]:
 
 
 def _prompt(subject: Subject) -> str:
-    tokenizer, rows = subject.model.tokenizer, subject.model.llm.get_input_embeddings().num_embeddings
+    tokenizer = subject.model.tokenizer
+    rows = cast(nn.Embedding, subject.model.llm.get_input_embeddings()).num_embeddings
     pieces = _ids(subject)
     for name, (text, ids) in pieces.items():
         own = [one for one in ids if one != tokenizer.bos_token_id]
@@ -61,15 +68,18 @@ def _bos(subject: Subject) -> str:
 
 
 def _eos(subject: Subject) -> str:
-    """Answers end where the tokenizer's EOS comes: the model must have learnt to say that one."""
+    """The tokenizer's is one of those that end an answer: the model must have learnt to say that one."""
     tokenizer, llm = subject.model.tokenizer, subject.model.llm
     eos, rows = tokenizer.eos_token_id, llm.get_output_embeddings().weight.shape[0]
     if eos is None or eos not in tokenizer.get_vocab().values() or eos >= rows:
         raise Wrong(f"the tokenizer's is {eos}, the tokenizer has {len(tokenizer)} tokens and the model says {rows}")
-    stated = set()
-    for config in (llm.config, llm.config.get_text_config(), llm.generation_config):
-        value = getattr(config, "eos_token_id", None)
-        stated |= set(value if isinstance(value, list) else () if value is None else (value,))
+    stated = stated_stops(llm)
+    listed = ", ".join(map(str, sorted(stated)))
     if stated and eos not in stated:
-        raise Wrong(f"the tokenizer's is {eos}, the model's config states {', '.join(map(str, sorted(stated)))}")
-    return f"token {eos}" + (", as the model's config states" if stated else ", the model's config states none")
+        raise Wrong(f"the tokenizer's is {eos}, the model's config states {listed}")
+    return f"token {eos}, the model's config states {listed or 'none'}"
+
+
+def _generation(subject: Subject) -> str:
+    asked = in_words(not_followed(subject.model.llm))
+    return f"greedy, as every answer is; the checkpoint asks for {asked or 'nothing else'}"

@@ -1,12 +1,54 @@
 """Benchmark: the interface between a run and its data."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypedDict
 
 from intpv.errors import BadInput
 
-from .item import VideoItem
+# What a benchmark consists of: videos, each with its questions.
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question; its id is the same in every run, whatever the number of frames."""
+
+    id: str
+    kind: str
+    text: str
+    options: tuple[str, ...]  # empty: open-ended
+    answer: str
+    labels: dict = field(default_factory=dict)  # for grouping results; JSON values
+
+
+@dataclass(frozen=True)
+class VideoItem:
+    """A video file and everything that is asked about it."""
+
+    id: str
+    path: str
+    questions: tuple[Question, ...]
+    labels: dict = field(default_factory=dict)  # of the video; JSON values
+
+
+class ScoreBounds(TypedDict):
+    """Between which scores a question lies, from 0 to 1; None where it is not known."""
+
+    ceiling: float | None  # best expected score with the frames shown
+    blind: float | None  # best one without any
+    labels: Mapping[str, Any]  # for grouping results; JSON values
+
+
+UNKNOWN_BOUNDS: ScoreBounds = {"ceiling": None, "blind": None, "labels": {}}
+
+
+def reversal_labels(answer: str, reversed_answer: str | None) -> dict:
+    """Labels of a question whose answer for the reversed video is known, as intpv/metrics/frame_order.py reads them.
+
+    `reversed_answer` None: the question makes no sense of the reversed video.
+    """
+    return {"reversed_answer": reversed_answer, "reverses": reversed_answer not in (None, answer)}
 
 
 class Benchmark(ABC):
@@ -30,10 +72,9 @@ class Benchmark(ABC):
         """
         raise BadInput(f"data={self.name} names no calibration split, got only its {self.split} split")
 
-    def bounds(self, item: VideoItem, indices: Sequence[int]) -> list[dict]:
+    def bounds(self, item: VideoItem, indices: Sequence[int]) -> list[ScoreBounds]:
         """What the frames shown (`indices`) allow at best and at worst, for each question of a video in order.
 
-        {"ceiling": best expected score with these frames, "blind": best one without any, "labels": {...}}; None where
-        it is not known, as for every real video.
+        None where it is not known, as for every real video.
         """
-        return [{"ceiling": None, "blind": None, "labels": {}} for _ in item.questions]
+        return [UNKNOWN_BOUNDS for _ in item.questions]

@@ -8,17 +8,16 @@ from math import ceil
 from pathlib import Path
 from typing import ClassVar
 
+from intpv.bounds import check_place, check_whole
 from intpv.errors import BadInput
-from intpv.flipbook.benchmark import VERSION, Clip, draw
 from intpv.flipbook.ceiling import blind, ceiling
-from intpv.flipbook.event import shortest
-from intpv.flipbook.film import write
 from intpv.flipbook.question import Question as Asked
-from intpv.flipbook.reversal import reversed_answer
+from intpv.flipbook.question import reversed_answer, shortest
+from intpv.flipbook.render import write
 from intpv.flipbook.scene import CALIBRATION_STREAM, REGIMES, TEST_STREAM, Scene
+from intpv.flipbook.split import Clip, draw, generator
 
-from .benchmark import Benchmark
-from .item import Question, VideoItem, reversal_labels
+from .benchmark import Benchmark, Question, ScoreBounds, VideoItem, reversal_labels
 
 log = logging.getLogger(__name__)
 
@@ -29,27 +28,30 @@ class Flipbook(Benchmark):
 
     name = "flipbook"
     stream: ClassVar[int] = TEST_STREAM  # the first word of every seed: streams never share a clip
-    root: str = "~/.cache/intpv/flipbook"  # folder of the mp4 files, about 8 MB
+    root: str = "~/.cache/intpv/flipbook"  # folder of the mp4 files, about 40 MB
     videos: int = 60  # of each regime
     seed: int = 0  # another seed is another split
     limit: int | None = None  # the first videos only; None: all
     regimes: Sequence[str] = ("slow", "fast")
-    _bounds: dict = field(default_factory=dict, init=False, repr=False, compare=False)
+    _bounds: dict[tuple[str, tuple[int, ...]], list[ScoreBounds]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
-        if isinstance(self.regimes, str) or not self.regimes or not set(self.regimes) <= set(REGIMES):
+        regimes = self.regimes if isinstance(self.regimes, Sequence) else ()
+        if not regimes or isinstance(regimes, str) or any(regime not in (*REGIMES,) for regime in regimes):
             raise BadInput(f"data.regimes must be a list out of {', '.join(REGIMES)}, got {self.regimes}")
-        if self.videos < 1 or self.seed < 0:
-            raise BadInput(f"data.videos must be at least 1 and data.seed 0, got {self.videos} and {self.seed}")
-        if self.limit is not None and self.limit < 1:
-            raise BadInput(f"data.limit must be at least 1, or null for all videos, got {self.limit}")
+        check_place("data.root", self.root)
+        check_whole("data.videos", self.videos)
+        check_whole("data.seed", self.seed, 0)
+        check_whole("data.limit", self.limit, or_null=True)
         object.__setattr__(self, "regimes", tuple(dict.fromkeys(self.regimes)))
 
     @property
     def folder(self) -> Path:
         """Named for all that its files depend on, so that stale ones are never used."""
         named = "" if self.stream == TEST_STREAM else f"-stream{self.stream}"
-        return Path(self.root).expanduser() / f"v{VERSION}{named}-seed{self.seed}"
+        return Path(self.root).expanduser() / f"{generator()}{named}-seed{self.seed}"
 
     @property
     def split(self) -> str:
@@ -79,7 +81,7 @@ class Flipbook(Benchmark):
             raise BadInput(f"data.root: {self.folder} cannot be written ({error.strerror})") from None
         return [self._item(clip) for clip in self.clips.values()]
 
-    def bounds(self, item: VideoItem, indices: Sequence[int]) -> list[dict]:
+    def bounds(self, item: VideoItem, indices: Sequence[int]) -> list[ScoreBounds]:
         """Exact ones; `footprint` counts the frames shown inside the shortest event that a question is about."""
         times = tuple(map(int, indices))
         if (item.id, times) not in self._bounds:  # all cells of a sweep share them
@@ -108,8 +110,8 @@ class CalibrationFlipbook(Flipbook):
     stream = CALIBRATION_STREAM
 
 
-def _bound(scene: Scene, question: Asked, times: tuple[int, ...]) -> dict:
+def _bound(scene: Scene, question: Asked, times: tuple[int, ...]) -> ScoreBounds:
     event = shortest(scene, question)
     footprint = event.seen(times) if event else None
-    bounds = {"ceiling": ceiling(scene, question, times), "blind": blind(scene, question)}
-    return {**bounds, "labels": {"footprint": footprint}}
+    best = ceiling(scene, question, times)
+    return {"ceiling": best, "blind": blind(scene, question), "labels": {"footprint": footprint}}

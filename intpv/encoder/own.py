@@ -3,6 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from intpv.bounds import check_whole
 from intpv.encoder.video_encoder import VideoEncoder
 from intpv.errors import BadInput
 
@@ -14,6 +15,7 @@ class Own(VideoEncoder):
 
     def __init__(self, *, num_frames: int):
         nn.Module.__init__(self)
+        check_whole("encoder.num_frames", num_frames)
         self.num_frames = num_frames
 
     @property

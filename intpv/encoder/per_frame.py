@@ -18,6 +18,7 @@ class PerFrame(VideoEncoder):
     """
 
     mixes_time = False
+    tower: CLIPVisionModel
 
     def __init__(self, *, llm_width: int, select_layer: int, keep_cls: bool = True, **tower):
         config = TowerConfig(**tower)

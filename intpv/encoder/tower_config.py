@@ -6,6 +6,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from intpv.bounds import check_text, check_whole
 from intpv.errors import BadInput
 
 
@@ -25,6 +26,12 @@ class TowerConfig:
     layer_norm_eps: float = 1e-5
 
     def __post_init__(self):
+        for field in fields(self):
+            if field.type is int:
+                check_whole(f"encoder.{field.name}", getattr(self, field.name))
+        check_text("encoder.hidden_act", self.hidden_act)
+        if not isinstance(self.layer_norm_eps, float) or not 0 < self.layer_norm_eps < 1:
+            raise BadInput(f"encoder.layer_norm_eps must be between 0 and 1, got {self.layer_norm_eps}")
         heads = self.num_attention_heads
         if self.hidden_size % heads:
             raise BadInput(f"hidden_size must be a multiple of num_attention_heads={heads}, got {self.hidden_size}")
@@ -36,10 +43,10 @@ class TowerConfig:
         """Patches per frame, the CLS token not counted."""
         return (self.image_size // self.patch_size) ** 2
 
-    def depth(self, select_layer: int) -> int:
+    def depth(self, select_layer: int | None) -> int:
         """Blocks to run for entry `select_layer` of HF's hidden_states (-1: the last block's output, 0: the input)."""
         entries = self.num_hidden_layers + 1
-        if not -entries <= select_layer < entries:
+        if type(select_layer) is not int or not -entries <= select_layer < entries:
             raise BadInput(
                 f"select_layer must lie in {-entries}..{entries - 1} for {entries - 1} blocks, got {select_layer}"
             )

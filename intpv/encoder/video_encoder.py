@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
-from intpv.encoder.pieces import Piece, first_words, words
+from intpv.encoder.prefix_pieces import Piece, first_words, words
 from intpv.encoder.tower_config import TowerConfig
 from intpv.errors import BadInput
 from intpv.layout import Layout, Span
@@ -78,7 +78,7 @@ class VideoEncoder(nn.Module, ABC):
 
     def project(self, features: Float[Tensor, "m N P E"]) -> Float[Tensor, "m N P D"]:
         """The tower's output, fresh or from a cache of any float type, to LLM width."""
-        return self.projector(features.to(self.projector[0].weight.dtype))
+        return self.projector(features.to(next(self.projector.parameters()).dtype))
 
     @property
     def grid(self) -> tuple[int, ...]:

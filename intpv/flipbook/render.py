@@ -1,9 +1,14 @@
 """Draw a scene: one 96 x 96 picture per step."""
 
+import os
+import threading
+from pathlib import Path
+
+import av
 import numpy as np
 from jaxtyping import UInt8
 
-from .scene import TORUS, Scene
+from .scene import FPS, STEPS, TORUS, Scene
 
 SIZE = 96  # px
 BORDER = 8  # px, frame that holds the four lights
@@ -58,12 +63,63 @@ def draw(scene: Scene, step: int) -> UInt8[np.ndarray, "h w 3"]:
         if cue.start <= step < cue.stop:
             picture[_LIGHT[cue.what]] = BRIGHT
     corner = BRIGHT if step >= scene.change else 0
-    for rows in (slice(0, CORNER), slice(SIZE - CORNER, SIZE)):
-        picture[rows, :CORNER] = corner
-        picture[rows, SIZE - CORNER :] = corner
+    for edge in (slice(0, CORNER), slice(SIZE - CORNER, SIZE)):
+        picture[edge, :CORNER] = corner
+        picture[edge, SIZE - CORNER :] = corner
     return picture
 
 
 def render(scene: Scene, steps) -> UInt8[np.ndarray, "F h w 3"]:
     """The pictures at the given steps, in their order."""
     return np.stack([draw(scene, int(step)) for step in steps])
+
+
+# Write a scene as an H.264 mp4: 256 frames of 96 x 96 px at 20 frames per second.
+
+
+# every frame is coded by itself at one quantiser: frames that look equal decode equal, so that nothing of an event
+# between two sampled frames leaks into them (with P and B frames four in ten pictures depend on their neighbours)
+OPTIONS = {"qp": "16", "g": "1"}
+# and padded to one size: a bright canvas takes more bytes than a quiet one, and in 19 pairs of 20 that alone would tell
+# a flash to whatever chooses frames by their size
+PACKET = 1280  # bytes of a coded frame, or a multiple of it
+
+
+def write(scene: Scene, path: str | os.PathLike) -> Path:
+    """Render and encode the clip (about 0.1 s, 330 kB); the file appears complete or not at all.
+
+    The same scene gives the same bytes with the same FFmpeg and x264, whatever the process. Decoded frames differ from
+    the rendered ones by about 1 grey level on average, mostly 4:2:0 chroma at edges.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+    try:
+        _encode(scene, part)
+        os.replace(part, path)  # two processes may both get here: they replace a file by its equal
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def _encode(scene: Scene, path: Path) -> None:
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=FPS, options=OPTIONS)
+        stream.width, stream.height, stream.pix_fmt = SIZE, SIZE, "yuv420p"
+        stream.codec_context.thread_count = 1  # with more, bytes would depend on the number of cores
+        for picture in render(scene, range(STEPS)):
+            packets = stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24"))
+            container.mux([_padded(packet) for packet in packets])
+        container.mux([_padded(packet) for packet in stream.encode(None)])
+
+
+def _padded(packet: av.Packet) -> av.Packet:
+    """With H.264's filler data (NAL unit type 12, which decoders skip) behind it, up to a multiple of PACKET bytes."""
+    content, start, end = bytes(packet), b"\0\0\0\1\x0c", b"\x80"
+    # in an mp4 every unit begins with four bytes, here some with three
+    grows = content.count(start[1:4]) - content.count(start[:4])
+    room = -(len(content) + grows + len(start) + len(end)) % PACKET
+    whole = av.Packet(content + start + b"\xff" * room + end)
+    for name in ("pts", "dts", "duration", "time_base", "is_keyframe", "stream"):
+        setattr(whole, name, getattr(packet, name))
+    return whole

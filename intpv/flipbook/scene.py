@@ -65,6 +65,8 @@ def travel(first, second, switch, t):
 
 @dataclass(frozen=True)
 class Mover:
+    """A square on a torus of TORUS px a side; it moves along one axis and changes its speed once."""
+
     direction: str
     speeds: tuple[int, int]  # px per eighth before and after `switch`
     switch: int  # steps
@@ -80,6 +82,8 @@ class Mover:
 
 @dataclass(frozen=True)
 class Scene:
+    """All that happens in a clip of STEPS steps, whatever frames are sampled of it."""
+
     regime: str
     flashes: tuple[Pulse, ...]  # in order of time
     discs: tuple[tuple[Pulse, int, int], ...]  # distractors with their place, px

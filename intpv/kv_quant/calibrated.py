@@ -1,14 +1,13 @@
 """The grids of a policy whose ranges come from a calibration file, once it is sure that they are of the same kind."""
 
-from collections.abc import Sequence
-
 import torch
 
+from intpv.bounds import check_place
 from intpv.errors import BadInput
 from intpv.kv_quant.calibration import read
 from intpv.kv_quant.origin import Origin
 from intpv.kv_quant.side import Side
-from intpv.kv_quant.static import StaticGrid, static_grids
+from intpv.kv_quant.static_grid import StaticGrid, static_grids
 
 DYNAMIC = "dynamic"
 
@@ -20,12 +19,14 @@ def check(source: str | None, multiplier: float | int, sides: tuple[Side, Side])
             "kv_quant.calibration must be dynamic, embedded or a file, got null: "
             "`python -m experiments.calibrate_kv out=FILE` with the overrides of this run makes it"
         )
-    if not (isinstance(multiplier, float | int) and 0 < multiplier < float("inf")):
+    if not (type(multiplier) in (float, int) and 0 < multiplier < float("inf")):
         raise BadInput(f"kv_quant.range_multiplier must be a number over 0, got {multiplier}")
     if source == DYNAMIC:
         if multiplier != 1:
             raise BadInput(f"kv_quant.range_multiplier is of calibrated ranges, got {multiplier} with dynamic ones")
         return
+    if isinstance(source, str):  # else `read` says it better
+        check_place("kv_quant.calibration", source)
     read(source)
     for side in sides:
         if not side.is_quantised:
@@ -49,18 +50,18 @@ def grids(
     sides: tuple[Side, Side],
     shape: tuple[int, int, int],
     origin: Origin | None,
-    devices: Sequence[torch.device],
+    device: torch.device,
 ) -> list[dict[str, StaticGrid]]:
-    """By layer and side, of a prefix of `shape` L, H_kv, d and of `origin`, its layers on `devices`.
+    """By layer and side, on `device`, of a prefix of `shape` L, H_kv, d and of `origin`.
 
     BadInput where the file is of another.
     """
     name = f"kv_quant.calibration={source}"
     if origin is None:
         raise BadInput(f"{name} needs to know the model and the rotation of a prefix, got a prefix without them")
-    calibration, _ = read(source)
+    calibration, _ = read(source, origin.weights)
     keys = sides[0]
-    origin.check(calibration.origin, name, rotated=keys.is_quantised and not keys.is_turned)
+    origin.check(calibration.origin, name, rotated=keys.is_quantised and not keys.is_pre_rope)
     if calibration.shape != shape:
         raise BadInput(f"{name} has (layers, heads, head dim) {calibration.shape}, got a prefix of {shape}")
     result: list[dict[str, StaticGrid]] = [{} for _ in range(shape[0])]
@@ -72,6 +73,6 @@ def grids(
                 scale = origin.attention_scale / calibration.origin.attention_scale  # YaRN's temperature is in the keys
             statistics = calibration.statistics[kind]
             found = static_grids(statistics, side.granularity, side.bits, float(multiplier), float(side.clip), scale)
-            for layer, one, device in zip(result, found, devices, strict=True):
+            for layer, one in zip(result, found, strict=True):
                 layer[side.name] = one.to(device)
     return result

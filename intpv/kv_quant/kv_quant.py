@@ -3,23 +3,102 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from intpv.errors import BadInput
+from intpv.kv_quant.basis import PreRope, axes_of
+from intpv.kv_quant.calibrated import DYNAMIC, grids
 from intpv.kv_quant.origin import Origin
-from intpv.kv_quant.packed import Layers, PackedLayer, PackedPrefix, check_decode
+from intpv.kv_quant.packed import Layers, PackedLayer, PackedPrefix, Run, check_decode
 from intpv.kv_quant.policy import Policy
-from intpv.kv_quant.pre_rope import PreRope, axes_of
-from intpv.kv_quant.ranges import BySide, Ranges
-from intpv.kv_quant.runs import Run
-from intpv.kv_quant.stored import Dense
-from intpv.kv_quant.zone import Zone
+from intpv.kv_quant.side import Zone
+from intpv.kv_quant.static_grid import Drift, StaticGrid
+from intpv.kv_quant.stored import Codes, Dense
 from intpv.layout import Layout
 
+# Calibrated ranges in use: their grids are made once per origin and place, and a large drift is warned of once.
+
+
 log = logging.getLogger(__name__)
+
+BySide = dict[str, StaticGrid]  # of one layer
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """What one policy remembers from prefix to prefix."""
+
+    made: dict[tuple[Origin | None, torch.device], list[BySide]] = field(default_factory=dict)
+    large: list[Drift] = field(default_factory=list)  # those that were warned of: one, or none
+
+    def grids(
+        self, policy: Policy, layers: int, keys: Float[Tensor, "H_kv S d"], origin: Callable[[], Origin] | None
+    ) -> list[BySide]:
+        """Of all layers where `keys` are; nothing where ranges are dynamic. BadInput where they are of another kind of
+        prefix."""
+        if policy.calibration == DYNAMIC:
+            return [{}] * layers
+        made_by = origin and origin()
+        if (place := (made_by, keys.device)) not in self.made:
+            shape, sides = (layers, keys.shape[0], keys.shape[2]), (policy.keys, policy.values)
+            assert policy.calibration is not None  # the policy refuses it
+            self.made[place] = grids(policy.calibration, policy.range_multiplier, sides, shape, made_by, keys.device)
+        return self.made[place]
+
+    def drift(self, policy: Policy, packed: list[PackedLayer]) -> Drift | None:
+        """Logged for every prefix, as a warning the first time that it is large. None where ranges are dynamic."""
+        sides = [side for layer in packed for run in layer.runs for side in (run.keys, run.values)]
+        drifts = [side.drift for side in sides if isinstance(side, Codes) and side.drift]
+        if not drifts:
+            return None
+        drift = Drift.over(drifts)
+        warns = drift.is_large and not self.large
+        log.log(logging.WARNING if warns else logging.INFO, "kv_quant.calibration=%s: %s", policy.calibration, drift)
+        if warns:
+            self.large.append(drift)
+        return drift
+
+
+@dataclass
+class Packing:
+    """A prefix that comes layer by layer, each stored at once: of a quantised one no view is held."""
+
+    length: int  # S, tokens
+    store: Callable[[int, Tensor, Tensor], PackedLayer]  # a layer's number, keys (after rotation) and values
+    quantised: int = 0  # tokens of a layer that become codes, keys and values counted apart
+    drift: Callable[[list[PackedLayer]], Drift | None] = lambda _: None
+    layers: list[PackedLayer] = field(default_factory=list)
+    elements: int = 0  # of all layers that were added
+    dtype: torch.dtype | None = None
+
+    def add(self, keys: Float[Tensor, "H_kv S d"], values: Float[Tensor, "H_kv S d"]) -> None:
+        """The next layer. BadInput as `KVQuant.pack` says."""
+        if keys.shape[1] != self.length:
+            raise ValueError(f"the layout must have as many tokens as the cache, {keys.shape[1]}, got {self.length}")
+        self.elements, self.dtype = self.elements + 2 * keys.numel(), keys.dtype
+        self.layers.append(self.store(len(self.layers), keys, values))
+
+    def done(self) -> PackedPrefix:
+        """Of all layers that were added."""
+        assert self.dtype is not None  # there is no decoder without layers
+        return PackedPrefix(
+            layers=self.layers,
+            length=self.length,
+            quantised=self.quantised * self.elements // (2 * self.length),
+            elements=self.elements,
+            dtype=self.dtype,
+            drift=self.drift(self.layers),
+        )
+
+    def of(self, layers: Layers) -> PackedPrefix:
+        """Of layers that are all there."""
+        for keys, values in layers:
+            self.add(keys, values)
+        return self.done()
 
 
 @dataclass(frozen=True)
@@ -39,8 +118,17 @@ class NoQuant:
         origin: Callable[[], Origin] | None = None,
     ) -> PackedPrefix:
         """See `KVQuant.pack`."""
-        _check_length(layers, layout)
-        return PackedPrefix.of(layers, [PackedLayer((Run(Dense(k), Dense(v)),), self.decode) for k, v in layers])
+        return self.packing(layout, angles, len(layers), origin).of(layers)
+
+    def packing(
+        self,
+        layout: Layout,
+        angles: Float[Tensor, "S half"] | None,
+        layers: int,
+        origin: Callable[[], Origin] | None = None,
+    ) -> Packing:
+        """See `KVQuant.packing`."""
+        return Packing(layout.length, lambda _, k, v: PackedLayer((Run(Dense(k), Dense(v)),), self.decode))
 
     def closed_form_bytes(
         self,
@@ -76,32 +164,44 @@ class KVQuant(Policy):
         `origin` is asked for only if ranges are calibrated: it takes a hash of the model's weights.
         Raises BadInput where the shapes do not fit, where a number is not finite and where nothing would be quantised.
         """
-        _check_length(layers, layout)
-        length, head_dim = layers[0][0].shape[1:]
-        for side in (self.keys, self.values):
-            side.check(head_dim)
+        return self.packing(layout, angles, len(layers), origin).of(layers)
+
+    def packing(
+        self,
+        layout: Layout,
+        angles: Float[Tensor, "S half"] | None,
+        layers: int,
+        origin: Callable[[], Origin] | None = None,
+    ) -> Packing:
+        """`pack` for a prefix whose `layers` come one after the other, to the same bits."""
         zone, quantised_sides = self.zone(layout), self.keys.is_quantised + self.values.is_quantised
-        self._check_share(zone.tokens, length)
-        _check_finite(layers)
-        turned = self._turned(zone, layers[0][0], angles, layout)
-        grids = self._ranges.grids(self, layers, origin)
-        there = {keys.device: turned and turned.to(keys.device) for keys, _ in layers}  # one for all layers of a device
-        packed = [
-            self._pack_layer(keys, values, zone, there[keys.device], grid)
-            for (keys, values), grid in zip(layers, grids, strict=True)
-        ]
-        quantised = quantised_sides * zone.tokens * layers[0][0][:, 0].numel() * len(layers)
-        return PackedPrefix.of(layers, packed, quantised, self._ranges.drift(self, packed))
+        turned: dict[torch.device, PreRope | None] = {}  # one for all layers of a device
+        origin = origin and cache(origin)
+
+        def store(index: int, keys: Tensor, values: Tensor) -> PackedLayer:
+            if index == 0:
+                for side in (self.keys, self.values):
+                    side.check(keys.shape[2])
+                self._check_share(zone.tokens, layout.length)
+            _check_finite(index, keys, values)
+            if keys.device not in turned:
+                turned[keys.device] = self._pre_rope(zone, keys, angles, layout)
+            grid = self._ranges.grids(self, layers, keys, origin)[index]
+            return self._pack_layer(keys, values, zone, turned[keys.device], grid)
+
+        return Packing(
+            layout.length, store, quantised_sides * zone.tokens, lambda packed: self._ranges.drift(self, packed)
+        )
 
     def _pack_layer(
         self,
         keys: Float[Tensor, "H_kv S d"],
         values: Float[Tensor, "H_kv S d"],
         zone: Zone,
-        turned: PreRope | None,
+        pre_rope: PreRope | None,
         grid: BySide,
     ) -> PackedLayer:
-        stored = self.keys.store(keys, zone, turned, grid.get("key"))
+        stored = self.keys.store(keys, zone, pre_rope, grid.get("key"))
         runs = (
             _exempt(keys[:, : zone.start], values[:, : zone.start]),
             Run(stored, self.values.store(values, zone, None, grid.get("value"))),
@@ -109,13 +209,15 @@ class KVQuant(Policy):
         )
         return PackedLayer(tuple(run for run in runs if run.length), self.decode)
 
-    def _turned(self, zone: Zone, keys: Tensor, angles: Tensor | None, layout: Layout) -> PreRope | None:
-        if not self.keys.is_turned:
+    def _pre_rope(self, zone: Zone, keys: Tensor, angles: Tensor | None, layout: Layout) -> PreRope | None:
+        if not self.keys.is_pre_rope:
             return None
         expected = keys.shape[1], keys.shape[2] // 2
         if angles is None or tuple(angles.shape) != expected:
-            given = None if angles is None else tuple(angles.shape)
-            raise ValueError(f"kv_quant.pre_rope needs the angles (S, d/2) = {expected} of the keys, got {given}")
+            given = "none: layers differ, or pair channels in another way" if angles is None else tuple(angles.shape)
+            raise BadInput(
+                f"kv_quant.pre_rope needs one rotation of whole keys, angles (S, d/2) = {expected}, got {given}"
+            )
         return PreRope.of(angles[zone.start : zone.stop], keys.device, axes_of(layout))
 
     def _check_share(self, quantised: int, length: int) -> None:
@@ -130,16 +232,9 @@ def _exempt(keys: Tensor, values: Tensor) -> Run:
     return Run(Dense(keys.clone()), Dense(values.clone()))  # a slice would keep the whole dense cache alive
 
 
-def _check_length(layers: Layers, layout: Layout) -> None:
-    length = layers[0][0].shape[1]
-    if layout.length != length:
-        raise ValueError(f"the layout must have as many tokens as the cache, {length}, got {layout.length}")
-
-
-def _check_finite(layers: Layers) -> None:
-    for index, pair in enumerate(layers):
-        for name, x in zip(("keys", "values"), pair, strict=True):
-            extremes = torch.stack(x.aminmax())  # NaN if any number is
-            if not extremes.isfinite().all():
-                wrong = extremes[~extremes.isfinite()][0].item()
-                raise BadInput(f"{name} must be finite to be quantised, got {wrong} in layer {index}")
+def _check_finite(index: int, keys: Tensor, values: Tensor) -> None:
+    for name, x in (("keys", keys), ("values", values)):
+        extremes = torch.stack(x.aminmax())  # NaN if any number is
+        if not extremes.isfinite().all():
+            wrong = extremes[~extremes.isfinite()][0].item()
+            raise BadInput(f"{name} must be finite to be quantised, got {wrong} in layer {index}")

@@ -21,6 +21,7 @@ class Origin:
     rope_parameters: str  # JSON; all but what only chooses the factor
     factor: float  # s
     attention_scale: float  # what multiplied cos and sin, and so the keys
+    own_table: str = ""  # digest of the checkpoint's own table, where it is not the plain one: longrope has two
 
     @property
     def command(self) -> str:
@@ -30,8 +31,9 @@ class Origin:
 
     @property
     def rotation(self) -> tuple:
-        """What turned the keys; at factor 1 every strategy is the same."""
-        return (1.0,) if self.factor == 1 else (self.factor, self.strategy, self.rope_parameters)
+        """What rotated the keys; at factor 1 every strategy is the same."""
+        scaled = (1.0,) if self.factor == 1 else (self.factor, self.strategy, self.rope_parameters)
+        return (*scaled, self.own_table)
 
     def check(self, calibrated: "Origin", name: str, rotated: bool) -> None:
         """BadInput where ranges calibrated at another origin, of file `name`, say nothing of this one's prefixes.
@@ -61,4 +63,5 @@ class Origin:
 
 
 def _rotation(origin: Origin) -> str:
-    return f"{origin.strategy} at factor {origin.factor:g} {origin.rope_parameters}"
+    own = f", own table {origin.own_table[:8]}" if origin.own_table else ""
+    return f"{origin.strategy} at factor {origin.factor:g} {origin.rope_parameters}{own}"

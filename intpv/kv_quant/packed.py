@@ -8,8 +8,40 @@ from jaxtyping import Float
 from torch import Tensor
 
 from intpv.errors import BadInput
-from intpv.kv_quant.drift import Drift
-from intpv.kv_quant.runs import Block, Run
+from intpv.kv_quant.static_grid import Drift
+from intpv.kv_quant.stored import Codes, Dense
+
+# Run: consecutive tokens of one layer whose keys are all stored alike, and whose values are.
+#
+# A run hands its tokens out as dense pieces of at most PIECE tokens, so that reading a long prefix needs little memory
+# beside it.
+
+
+PIECE = 1024  # tokens
+Block = tuple[Float[Tensor, "H_kv t d"], Float[Tensor, "H_kv t d"]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Keys and values, each in full precision or as codes."""
+
+    keys: Dense | Codes
+    values: Dense | Codes
+
+    @property
+    def length(self) -> int:
+        return self.keys.length
+
+    def blocks(self) -> Iterator[Block]:
+        """In the order of the tokens: views of what is dense, float32 of what is codes, one piece at a time."""
+        for start in range(0, self.length, PIECE):
+            yield self.keys.piece(start, start + PIECE), self.values.piece(start, start + PIECE)
+
+    def parts(self) -> dict[str, tuple[Tensor, ...]]:
+        """The stored tensors under their names in the ledger."""
+        keys, values = self.keys.parts(), self.values.parts()
+        return {name: keys.get(name, ()) + values.get(name, ()) for name in {**keys, **values}}
+
 
 Layers = Sequence[tuple[Float[Tensor, "H_kv S d"], Float[Tensor, "H_kv S d"]]]  # keys as rotated, and values
 
@@ -45,22 +77,6 @@ class PackedPrefix:
     elements: int  # 2 * L * H_kv * S * d
     dtype: torch.dtype  # of the model: what the prefix would be kept in unquantised
     drift: Drift | None = None  # from the ranges it is quantised with, where those were calibrated
-
-    @classmethod
-    def of(
-        cls, layers: Layers, packed: list[PackedLayer], quantised: int = 0, drift: Drift | None = None
-    ) -> "PackedPrefix":
-        """What `layers` were packed into."""
-        keys = layers[0][0]
-        elements = 2 * len(layers) * keys.numel()
-        return cls(
-            layers=packed,
-            length=keys.shape[1],
-            quantised=quantised,
-            elements=elements,
-            dtype=keys.dtype,
-            drift=drift,
-        )
 
     @property
     def quantised_fraction(self) -> float:

@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass, fields
 
-from intpv.errors import BadInput
-from intpv.kv_quant import pre_rope
+from intpv.bounds import check_whole
+from intpv.kv_quant import basis
 from intpv.kv_quant.calibrated import DYNAMIC
 from intpv.kv_quant.calibrated import check as check_calibrated
-from intpv.kv_quant.calibration import read
 from intpv.kv_quant.packed import check_decode
-from intpv.kv_quant.side import Side
-from intpv.kv_quant.zone import Zone
+from intpv.kv_quant.side import Side, Zone
 from intpv.layout import Layout, Span
 
 
@@ -40,15 +38,9 @@ class Policy:
 
     def __post_init__(self):
         for name in ("sinks", "tail"):
-            if type(got := getattr(self, name)) is not int or got < 0:
-                raise BadInput(f"kv_quant.{name} must be a whole number of at least 0, got {got}")
+            check_whole(f"kv_quant.{name}", getattr(self, name), 0)
         check_decode(self.decode)
         check_calibrated(self.calibration, self.range_multiplier, (self.keys, self.values))  # sides check themselves
-
-    @property
-    def calibration_sha256(self) -> str | None:
-        """Of the file's bytes, for the record: two files may have one name. None where ranges are dynamic."""
-        return None if self.calibration == DYNAMIC else read(self.calibration)[1]
 
     @property
     def keys(self) -> Side:
@@ -92,7 +84,7 @@ class Policy:
         zone = self.zone(layout)
         exempt = 2 * kv_heads * (length - zone.tokens) * head_dim * element_size
         sides = sum(side.nbytes(zone, kv_heads, head_dim, element_size) for side in (self.keys, self.values))
-        angles = pre_rope.nbytes(zone.tokens, head_dim, pre_rope.axes_of(layout)) if self.keys.is_turned else 0
+        angles = basis.nbytes(zone.tokens, head_dim, basis.axes_of(layout)) if self.keys.is_pre_rope else 0
         return layers * (exempt + sides) + devices * angles
 
     def _fields_of(self, side: str) -> dict:

@@ -1,21 +1,45 @@
 """Stored: one layer's keys, or values, of consecutive tokens, in full precision or as codes; handed out in pieces."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from intpv.kv_quant.affine import decode, encode
-from intpv.kv_quant.drift import Drift
-from intpv.kv_quant.granularity import Granularity
-from intpv.kv_quant.hadamard import Hadamard, matrix
-from intpv.kv_quant.packing import pack, unpack
-from intpv.kv_quant.pre_rope import PreRope
-from intpv.kv_quant.quantiser import quantise
-from intpv.kv_quant.reading import Format, Reading
-from intpv.kv_quant.static import StaticGrid
+from intpv.kv_quant.basis import Hadamard, PreRope, matrix
+from intpv.kv_quant.granularity import Cells, Granularity
+from intpv.kv_quant.quantiser import decode, encode, pack, quantise, unpack
+from intpv.kv_quant.static_grid import Drift, StaticGrid
+
+# Reading: all that a kernel needs to know of codes to attend to them as they are, without a dense copy.
+
+
+@dataclass(frozen=True)
+class Format:
+    """What is the same for every layer and every video of a policy, so that a kernel can be built for it."""
+
+    bits: int
+    head_dim: int
+    cells: Cells
+    pre_rope: bool  # keys as they were before RoPE
+    mixed: bool  # in a Hadamard basis, entered after RoPE was undone
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One layer's keys or values of consecutive tokens; views of what is stored.
+
+    Byte j of a row holds channels j, j + d/n, ... (n = 8 / bits), the first in the lowest bits.
+    """
+
+    format: Format
+    packed: UInt8[Tensor, "H_kv t bytes"]
+    scale: Float[Tensor, "_ P G C"]
+    zero: Float[Tensor, "_ P G C"]
+    pre_rope: PreRope | None  # the turn to be given to keys before RoPE
+    mixing: Float[Tensor, "d d"] | None  # mixed: symmetric and its own inverse
 
 
 @runtime_checkable
@@ -109,21 +133,34 @@ class Codes:
         return x
 
     def reading(self) -> Reading:
-        """For a kernel that reads the codes themselves."""
+        """For a kernel that reads the codes themselves; made once, as every step of every layer asks for it."""
+        return self._reading
+
+    @cached_property
+    def _reading(self) -> Reading:
         head_dim = self.packed.shape[2] * 8 // self.bits
-        turned = next((basis for basis in self.bases if isinstance(basis, PreRope)), None)
-        rotated = any(isinstance(basis, Hadamard) for basis in self.bases)
+        pre_rope = next((basis for basis in self.bases if isinstance(basis, PreRope)), None)
+        mixed = any(isinstance(basis, Hadamard) for basis in self.bases)
         cells = self.granularity.cells(head_dim)
         return Reading(
-            Format(self.bits, head_dim, cells, turned=turned is not None, rotated=rotated),
+            Format(self.bits, head_dim, cells, pre_rope=pre_rope is not None, mixed=mixed),
             self.packed,
-            *(self.granularity.table(grid) for grid in (self.scale, self.zero)),
-            *((turned.spread(), turned.farthest) if turned else (None, None)),
-            matrix(head_dim, self.packed.device) if rotated else None,
+            self.granularity.table(self.scale),
+            self.granularity.table(self.zero),
+            pre_rope,
+            matrix(head_dim, self.packed.device) if mixed else None,
         )
 
+    def __getstate__(self) -> dict[str, object]:
+        """The fields alone: a copy, or what is read from a pickle, makes a reading of its own tensors."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
     def parts(self) -> dict[str, tuple[Tensor, ...]]:
-        parts = {"codes": (self.packed,), "scales": (self.scale,), "zeros": (self.zero,)}
+        parts: dict[str, tuple[Tensor, ...]] = {
+            "codes": (self.packed,),
+            "scales": (self.scale,),
+            "zeros": (self.zero,),
+        }
         for basis in self.bases:
             parts |= basis.parts()
         return parts

@@ -15,7 +15,7 @@ That is a whole adapter if its frames stand between two texts. What else a model
 
     project(features)         (m, N, *P, E) -> (m, N, *P, W): from what is cached to what the decoder gets. As it is
     pieces(tokenizer, before, after, seconds, grid)
-                              embed: the prefix as a list of Words, Span (a slot of frames) and Vector (pieces.py), from
+                              embed: the prefix as a list of Words, Span (a slot of frames) and Vector, from
                               which layout and embeddings both follow. Default: text before, frames, text after
     inputs(tokens, layout)    what of W is the embedding, and what the decoder is given beside it (Qwen3-VL's deepstack)
     frames_per_slot           t, frames that the tower makes one slot of; then groups are (m, N, t, C, H, W)
@@ -31,7 +31,7 @@ the logits that watch and ask give (tests/model/test_families.py).
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import ClassVar
 
@@ -42,11 +42,10 @@ from transformers import PreTrainedModel
 from intpv.encoder.own import Own
 from intpv.encoder.video_encoder import VideoEncoder
 from intpv.errors import BadInput
-from intpv.model.folder import read
-from intpv.model.merging import mergeable
-from intpv.model.model import Model
-from intpv.model.prompt import Prompt
-from intpv.video.pixels import Pixels
+from intpv.model.loading.folder import read
+from intpv.model.loading.lora import mergeable
+from intpv.model.model import Model, Prompt
+from intpv.preprocess.pixels import Pixels
 
 
 class Adapter(VideoEncoder):
@@ -89,13 +88,14 @@ class Adapter(VideoEncoder):
             raise BadInput(
                 f"{cls.architecture} brings its own tower: encoder must be own, got {type(encoder).__name__}"
             )
-        llm, tokenizer = read(path, cls.architecture, cls.repository, dtype, device)
         slots, left = divmod(encoder.group_length, cls.frames_per_slot)
         if left or not slots:
             raise BadInput(
                 f"encoder.num_frames must be a multiple of {cls.frames_per_slot}, got {encoder.group_length}"
             )
-        adapter = cls(llm, slots, trained_visual_length, **settings)
+        llm, tokenizer = read(path, cls.architecture, cls.repository, dtype, device)
+        make: Callable[..., Adapter] = cls  # a subclass, whose __init__ makes the tower itself
+        adapter = make(llm, slots, trained_visual_length, **settings)
         return Model(name or cls.architecture, llm, adapter.eval(), tokenizer, prompt, preprocess)
 
     @property

@@ -4,7 +4,7 @@ The frames are what the model knows as images, one after the other. Tower, layer
 folder's config, pixels from its preprocessor_config.json.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -14,12 +14,11 @@ from transformers import PreTrainedModel
 from intpv.encoder.video_encoder import VideoEncoder
 from intpv.errors import BadInput
 from intpv.model.adapter import Adapter
-from intpv.model.image_processor import pixels_of
-from intpv.model.llava_states import selected, square
-from intpv.model.model import Model
-from intpv.model.place import find
-from intpv.model.prompt import Prompt
-from intpv.video.pixels import Pixels
+from intpv.model.llava_family import selected, square
+from intpv.model.loading.config_json import pixels_of
+from intpv.model.loading.hub import find
+from intpv.model.model import Model, Prompt
+from intpv.preprocess.pixels import Pixels
 
 CLASS_TOKENS = {"clip_vision_model": 1, "siglip_vision_model": 0}  # before the patches, by kind of tower
 
@@ -29,6 +28,7 @@ class HFLlava(Adapter):
 
     architecture = "LlavaForConditionalGeneration"
     repository = "llava-hf/llava-1.5-7b-hf"
+    tower: nn.ModuleDict
 
     def __init__(self, checkpoint: PreTrainedModel, group_length: int, trained_visual_length: int | None):
         model, config = checkpoint.model, checkpoint.config
@@ -68,7 +68,7 @@ class HFLlava(Adapter):
         if placeholder not in model.tokenizer.get_vocab().values():
             raise BadInput(f"{folder}: the tokenizer has no token {placeholder}, which config.json says is an image's")
         # Llama's tokenizer puts a space before a text that stands alone
-        model.encoder.behind = model.tokenizer.convert_ids_to_tokens(placeholder)
+        model.encoder.behind = cast(str, model.tokenizer.convert_ids_to_tokens(placeholder))  # a list comes of a list
         return model
 
     def look(self, groups: Float[Tensor, "m N C H W"]) -> Float[Tensor, "m N P E"]:

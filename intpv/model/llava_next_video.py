@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from intpv.model.adapter import Adapter
-from intpv.model.llava_states import selected, square
+from intpv.model.llava_family import selected, square
 
 
 class LlavaNextVideo(Adapter):
@@ -18,6 +18,7 @@ class LlavaNextVideo(Adapter):
     architecture = "LlavaNextVideoForConditionalGeneration"
     repository = "llava-hf/LLaVA-NeXT-Video-7B-hf"
     behind = "<video>"  # Llama's tokenizer puts a space before a text that stands alone
+    tower: nn.ModuleDict
 
     def __init__(self, checkpoint: PreTrainedModel, group_length: int, trained_visual_length: int):
         model, config = checkpoint.model, checkpoint.config

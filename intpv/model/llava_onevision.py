@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from intpv.encoder.pieces import Piece, Vector, words
+from intpv.encoder.prefix_pieces import Piece, Vector, words
 from intpv.model.adapter import Adapter
-from intpv.model.llava_states import selected, square
+from intpv.model.llava_family import selected, square
 
 
 class LlavaOnevision(Adapter):
@@ -21,6 +21,7 @@ class LlavaOnevision(Adapter):
     architecture = "LlavaOnevisionForConditionalGeneration"
     repository = "llava-hf/llava-onevision-qwen2-7b-ov-hf"
     behind = "<video>"
+    tower: nn.ModuleDict
 
     def __init__(self, checkpoint: PreTrainedModel, group_length: int, trained_visual_length: int):
         model, config = checkpoint.model, checkpoint.config

@@ -1,14 +1,52 @@
 """Model: a loaded Video-LLM taken apart into what watch and ask need."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from intpv.bounds import shown
 from intpv.encoder.video_encoder import VideoEncoder
-from intpv.model.prompt import Prompt
-from intpv.video.pixels import Pixels
+from intpv.errors import BadInput
+from intpv.preprocess.pixels import Pixels
+
+# Prompt: the words around video and question, as the checkpoint was trained with.
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Text before the video, text after it, and a template with `{question}` that ends where the answer begins.
+
+    BadInput for a template that would ask every question alike, and for what a shell makes of a newline.
+    """
+
+    before_video: str
+    after_video: str
+    ask: str
+
+    def __post_init__(self) -> None:
+        for name, text in asdict(self).items():
+            if not isinstance(text, str):
+                raise BadInput(f"prompt.{name} must be a text, got {shown(text)}")
+            if r"\n" in text:
+                meant = f"$'model.prompt.{name}=" + r'"...\n..."' + "'"
+                raise BadInput(f"prompt.{name} must hold a newline, got a backslash and n in {text}: in bash {meant}")
+        try:
+            held = self.question("a") != self.question("b")
+        except (LookupError, ValueError, AttributeError):
+            held = False
+        if not held:
+            raise BadInput(
+                f"prompt.ask must hold {{question}} and no other braces, got {' '.join(self.ask.split()) or 'nothing'}"
+            )
+
+    def question(self, text: str) -> str:
+        """The question as the model reads it."""
+        return self.ask.format(question=text)
+
+
+MINI = Prompt("Watch the video:", "", "USER: {question} ASSISTANT:")
 
 
 @dataclass(frozen=True)
@@ -31,7 +69,13 @@ class Model:
     @property
     def rotary(self) -> nn.Module:
         """The one module that turns positions into cos and sin."""
-        return self.decoder.rotary_emb
+        return self.decoder.get_submodule("rotary_emb")
+
+    @property
+    def rope(self) -> dict:
+        """The RoPE that the checkpoint was trained with, as its config states it: rope_type, rope_theta, factor, ..."""
+        stated = self.llm.config.get_text_config().rope_parameters
+        return {name: value for name, value in stated.items() if value is not None}
 
     @property
     def devices(self) -> tuple[torch.device, ...]:

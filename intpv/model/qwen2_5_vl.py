@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from intpv.encoder.pieces import Piece, first_words, words
+from intpv.encoder.prefix_pieces import Piece, first_words, words
 from intpv.errors import BadInput
 from intpv.layout import Span
 from intpv.model.adapter import Adapter
@@ -60,8 +60,9 @@ class Qwen25VL(Adapter):
     ) -> list[Piece]:
         rows, columns = grid
         times = mean_times(seconds, self.frames_per_slot)
-        # seconds between frames, as even sampling has them: what the processor calls 1 / sampled_fps
-        spacing = (seconds[-1] - seconds[0]) / (len(seconds) - 1)
+        # seconds between frames, as even sampling has them: what the processor calls 1 / sampled_fps; up to where the
+        # last picture first stands, for while it is repeated no time goes by
+        spacing = (seconds[-1] - seconds[0]) / max(1, seconds.index(seconds[-1]))
         step = self._tokens_per_second * self.frames_per_slot * spacing
         late = [int(index * step + 1e-4) for index in range(len(times))]  # times are measured: 0.99999 is 1
         end = max(rows, columns, late[-1] + 1) if self._behind_video else max(rows, columns)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from intpv.encoder.pieces import Piece, first_words, words
+from intpv.encoder.prefix_pieces import Piece, first_words, words
 from intpv.errors import BadInput
 from intpv.layout import Layout, Span
 from intpv.model.adapter import Adapter

@@ -4,11 +4,10 @@ from torch import nn, random
 from transformers import AutoConfig, AutoTokenizer, LlamaForCausalLM
 
 from intpv.encoder.video_encoder import VideoEncoder
-from intpv.model.checkpoint import EMBEDDED
-from intpv.model.drawing import refuse_weightless
-from intpv.model.model import Model
-from intpv.model.prompt import MINI
-from intpv.video.preprocess import Preprocess
+from intpv.model.loading.assembly import refuse_weightless
+from intpv.model.model import MINI, Model
+from intpv.preprocess.clip import Preprocess
+from intpv.shipped import EMBEDDED
 
 
 def load(encoder: VideoEncoder, seed: int = 0, name: str = "random") -> Model:

@@ -14,18 +14,15 @@ from transformers import AutoTokenizer
 from intpv.encoder.languagebind import LanguageBind
 from intpv.encoder.video_encoder import VideoEncoder
 from intpv.errors import BadInput
-from intpv.model.assembly import assemble
-from intpv.model.checkpoint import EMBEDDED
-from intpv.model.drawing import ABOUT, draw
-from intpv.model.filling import Naming, Source, fill
-from intpv.model.merging import mergeable
-from intpv.model.model import Model
-from intpv.model.place import find
-from intpv.model.prompt import Prompt
-from intpv.model.shards import Shards
-from intpv.model.stated import check_select, check_tower, config_of, llama_config
-from intpv.model.words import llama_words
-from intpv.video.pixels import Pixels
+from intpv.model.loading.assembly import ABOUT, assemble, draw
+from intpv.model.loading.config_json import check_select, check_tower, config_of, llama_config, llama_words
+from intpv.model.loading.generation import generation_of
+from intpv.model.loading.hub import find
+from intpv.model.loading.lora import mergeable
+from intpv.model.loading.shards import Naming, Shards, Source, fill
+from intpv.model.model import Model, Prompt
+from intpv.preprocess.pixels import Pixels
+from intpv.shipped import EMBEDDED
 
 REPOSITORY, TOWER_REPOSITORY = "LanguageBind/Video-LLaVA-7B", "LanguageBind/LanguageBind_Video_merge"
 TOWER = "model.video_tower.video_tower."
@@ -66,7 +63,7 @@ def load(
     """
     if not isinstance(encoder, LanguageBind):
         raise BadInput(f"{name} was trained with encoder=LanguageBind, got encoder={type(encoder).__name__}")
-    common = {"prompt": prompt, "preprocess": preprocess, "dtype": dtype, "device": device, "name": name}
+    common: dict[str, Any] = dict(prompt=prompt, preprocess=preprocess, dtype=dtype, device=device, name=name)
     if weights == "random":
         return drawn(encoder, llm, seed, **common)
     if weights != "checkpoint":
@@ -78,6 +75,7 @@ def load(
     text = llama_config(config, file)
     words = llama_words(folder, text, prompt)
     sources = _sources(folder, video_tower, encoder)
+    common |= {"generation": generation_of(folder)}
     return assemble(encoder, text, partial(fill, sources), tokenizer=words, **common)
 
 

@@ -6,24 +6,22 @@ of its keys are read: the released one and the one that transformers 5 works wit
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
-from transformers import VideoLlavaConfig
+from transformers import PreTrainedConfig, VideoLlavaConfig
 
 from intpv.encoder.per_frame import PerFrame
 from intpv.encoder.video_encoder import VideoEncoder
 from intpv.errors import BadInput
-from intpv.model.assembly import assemble
-from intpv.model.filling import Naming, fill
-from intpv.model.merging import mergeable
-from intpv.model.model import Model
-from intpv.model.place import find
-from intpv.model.prompt import Prompt
-from intpv.model.shards import Shards
-from intpv.model.stated import check_select, check_tower, config_of, llama_config
+from intpv.model.loading.assembly import assemble
+from intpv.model.loading.config_json import check_select, check_tower, config_of, llama_config, llama_words
+from intpv.model.loading.generation import generation_of
+from intpv.model.loading.hub import find
+from intpv.model.loading.lora import mergeable
+from intpv.model.loading.shards import Naming, Shards, fill
+from intpv.model.model import Model, Prompt
 from intpv.model.video_llava import drawn
-from intpv.model.words import llama_words
-from intpv.video.pixels import Pixels
+from intpv.preprocess.pixels import Pixels
 
 REPOSITORY, VIDEO = "LanguageBind/Video-LLaVA-7B-hf", "<video>"
 PARTS = (
@@ -62,7 +60,7 @@ def load(
     if not isinstance(encoder, PerFrame) or not encoder.keep_cls:
         got = f"{type(encoder).__name__}, keep_cls={getattr(encoder, 'keep_cls', True)}"
         raise BadInput(f"{name} works with encoder=PerFrame, keep_cls=True, got encoder={got}")
-    common = {"prompt": prompt, "preprocess": preprocess, "dtype": dtype, "device": device, "name": name}
+    common: dict[str, Any] = dict(prompt=prompt, preprocess=preprocess, dtype=dtype, device=device, name=name)
     if weights == "random":
         return drawn(encoder, llm, seed, **common)
     if weights != "checkpoint":
@@ -70,10 +68,13 @@ def load(
     folder = find(path, "model.path", REPOSITORY)
     config = _config(config_of(folder, ("video_llava",), "video_llava_7b_hf"), str(folder / "config.json"))
     file = str(folder / "config.json")
-    check_tower(encoder, config.vision_config.to_dict(), file)
+    # transformers' hint is what these may be built from
+    vision, llama = (cast(PreTrainedConfig, part) for part in (config.vision_config, config.text_config))
+    check_tower(encoder, vision.to_dict(), file)
     check_select(encoder, config.vision_feature_layer, f"{file}: vision_feature_layer")
-    text = llama_config(config.text_config.to_dict(), f"{file}: text_config")
+    text = llama_config(llama.to_dict(), f"{file}: text_config")
     words = llama_words(folder, text, prompt, {VIDEO: config.video_token_id})
+    common |= {"generation": generation_of(folder)}
     encoder.behind = VIDEO  # the port cuts the whole prompt at once: no space is put before what follows the video
     return assemble(encoder, text, partial(fill, [(Shards.find(folder), NAMING)]), tokenizer=words, **common)
 
@@ -84,8 +85,8 @@ def _config(values: dict[str, Any], file: str) -> VideoLlavaConfig:
         config = VideoLlavaConfig.from_dict(values)
     except Exception as error:  # transformers' own checks raise several types
         raise BadInput(f"{file}: {' '.join(str(error).split())[:160]}") from None
-    if config.text_config.model_type != "llama":
-        raise BadInput(f"{file}: text_config.model_type must be llama, got {config.text_config.model_type}")
+    if (kind := cast(PreTrainedConfig, config.text_config).model_type) != "llama":
+        raise BadInput(f"{file}: text_config.model_type must be llama, got {kind}")
     must = {"projector_hidden_act": "gelu", "multimodal_projector_bias": True}
     for key, value in must.items():
         if getattr(config, key) != value:

@@ -8,7 +8,11 @@ from intpv.rearranger.rearranger import Rearranger
 
 
 class Contiguous(Rearranger):
-    """Group j holds frames jN, jN+1, ..., jN+N-1: a group sees 1/m of the video at the full frame rate."""
+    """Group j holds frames jN, jN+1, ..., jN+N-1: a group sees 1/m of the video at the full frame rate.
+
+    >>> Contiguous().order(4, group_length=2).tolist()
+    [[0, 1], [2, 3]]
+    """
 
     def table(self, m: int, n: int, video_id: str) -> Int[Tensor, "m N"]:
         return torch.arange(m * n).view(m, n)

@@ -8,7 +8,11 @@ from intpv.rearranger.rearranger import Rearranger
 
 
 class Reversed(Rearranger):
-    """Frames F-1, ..., 0 in contiguous groups, and not restored: tower and LLM both see the last frame first."""
+    """Frames F-1, ..., 0 in contiguous groups, and not restored: tower and LLM both see the last frame first.
+
+    >>> Reversed().order(4, group_length=2).tolist()
+    [[3, 2], [1, 0]]
+    """
 
     restore = False
 

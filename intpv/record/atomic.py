@@ -2,27 +2,34 @@
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace the file's content at once, in UTF-8."""
-    write_bytes(path, text.encode("utf-8"))
+    """Replace the file's content at once, in UTF-8; half a character, as a file name may hold, is escaped."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace the file's content at once: a temporary file beside it, synced, takes its place."""
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+    """Replace the file's content at once: a temporary file beside it, synced, takes its place; readable as umask says.
+
+    An OSError names `path`.
+    """
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+    try:
         try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            os.chmod(file.name, 0o644)  # temporary files are private, run folders are shared
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+            with open(temporary, "xb") as file:  # not tempfile, whose files are private whatever the user's umask
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from None
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def write_json(path: Path, content: dict) -> None:

@@ -1,1 +1,1 @@
-"""RoPE scaling: what turns by which angle when more tokens come than the model was trained on. One strategy a file."""
+"""RoPE scaling: by which angles tokens are rotated when more come than the model was trained on; one file each."""

@@ -5,13 +5,87 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from intpv.bounds import check_whole
 from intpv.errors import BadInput
-from intpv.layout import AXES, Layout
-from intpv.rope_strategy.counts import counts
+from intpv.layout import AXES, Layout, Span
 from intpv.rope_strategy.geometry import RopeGeometry, baseline_inv_freq
+
+# Counts: how many text and how many visual positions lie before each token of a layout, on each axis of its RoPE.
+
+
+def counts(layout: Layout) -> tuple[Int[Tensor, "1 {layout.length}"], Int[Tensor, "A {layout.length}"]]:
+    """(1, S) and (A, S): their sum is the position of training. A is 1, or 3 where frames are grids (M-RoPE).
+
+    Text advances all axes alike, so one row is enough for it.
+
+    >>> text, visual = counts(Layout((Span(2), Span(2, time=0.0), Span(1))))
+    >>> text.tolist(), visual.tolist()
+    ([[0, 1, 2, 2, 2]], [[0, 0, 0, 1, 2]])
+    """
+    axes = 3 if layout.has_grids else 1
+    text, visual = 0, 0  # where the sequence stands
+    texts, visuals = [torch.zeros(1, 0, dtype=torch.long)], [torch.zeros(axes, 0, dtype=torch.long)]
+    for span in layout.spans:
+        steps = torch.arange(span.length)
+        if span.is_frame:
+            texts.append(torch.full((1, span.length), text))
+            visuals.append(visual + _inside(span, steps, axes))
+            visual += span.length if span.advance is None else span.advance
+        else:
+            texts.append((text + steps)[None])
+            visuals.append(torch.full((axes, span.length), visual))
+            text += span.length
+    return torch.cat(texts, 1), torch.cat(visuals, 1)
+
+
+def reach(layout: Layout) -> tuple[int, ...]:
+    """How many positions the prefix takes on each axis: up to its furthest token, or to where text goes on.
+
+    >>> reach(Layout((Span(2), Span(4, time=0.0), Span(1))))
+    (7,)
+    """
+    text, visual = counts(layout.prefix.ask(1))
+    return _furthest(text + visual, torch.ones(text.shape[1] - 1, dtype=torch.bool))
+
+
+def visual_reach(layout: Layout) -> tuple[int, ...]:
+    """How many positions of the prefix are its video's, on each axis, text before and between frames left out.
+
+    >>> visual_reach(Layout((Span(2), Span(4, time=0.0), Span(1))))
+    (4,)
+    """
+    prefix = layout.prefix
+    frames = torch.cat([torch.full((span.length,), span.is_frame) for span in prefix.spans])
+    return _furthest(counts(prefix.ask(1))[1], frames)
+
+
+def _furthest(taken: Int[Tensor, "A more"], of: Tensor) -> tuple[int, ...]:
+    """Behind the furthest of these tokens, or where the last one of all, a text behind the prefix, stands."""
+    tokens = taken[:, :-1][:, of] + 1
+    return tuple(torch.cat([tokens, taken[:, -1:]], 1).amax(1).tolist())
+
+
+def position_ids(positions: Float[Tensor, "*A n"]) -> Float[Tensor, "..."]:
+    """As transformers' text models take them: (1, n) for one axis, (3, 1, n) for three.
+
+    >>> position_ids(torch.zeros(1, 5)).shape, position_ids(torch.zeros(3, 5)).shape
+    (torch.Size([1, 5]), torch.Size([3, 1, 5]))
+    """
+    rows = positions.reshape(-1, positions.shape[-1])
+    return rows if len(rows) == 1 else rows[:, None]
+
+
+def _inside(span: Span, steps: Int[Tensor, " n"], axes: int) -> Int[Tensor, "A n"]:
+    """A frame's own positions, from where the sequence stands."""
+    if axes == 1:
+        return steps[None]
+    if span.grid is None or span.grid[0] * span.grid[1] != span.length:
+        raise ValueError(f"a frame of {span.length} tokens must be a grid of as many, got {span.grid}")
+    return torch.stack([torch.full_like(steps, span.late), steps // span.grid[1], steps % span.grid[1]])
+
 
 WINDOWS = ("visual", "llm")
 
@@ -23,6 +97,12 @@ class RopeStrategy:
     Two laws hold for every strategy. At s = 1 it is the baseline bit for bit. And at a given s the prefix never
     depends on the question: `positions(layout.ask(n), s)` begins with `positions(layout, s)`, so a question can be
     asked of a prefix that was prefilled before the question was known.
+
+    >>> layout = Layout((Span(1), Span(3, time=0.0), Span(3, time=1.0)))  # a text token, two frames
+    >>> RopeStrategy().resolve(layout, trained=[3], window_length=64)  # 6 visual tokens for a model trained on 3
+    2.0
+    >>> RopeStrategy(window="llm", reserve_text=25).resolve(layout, trained=[3], window_length=8)  # (7 + 25) / 8
+    4.0
     """
 
     # wider types than the values allowed: what a user mistypes must reach BadInput, under the type checker as well
@@ -34,41 +114,55 @@ class RopeStrategy:
     axes: str | Sequence[str] = "auto"
 
     def __post_init__(self) -> None:
-        if isinstance(self.factor, int):  # YAML's 4 is an int
+        if type(self.factor) is int:  # YAML's 4 is an int; true is one as well
             object.__setattr__(self, "factor", float(self.factor))
-        is_number = isinstance(self.factor, float) and math.isfinite(self.factor)
-        if self.factor != "auto" and not (is_number and self.factor >= 1):
+        is_factor = isinstance(self.factor, float) and math.isfinite(self.factor) and self.factor >= 1
+        if self.factor != "auto" and not is_factor:
             raise BadInput(f"rope_strategy.factor must be at least 1 or auto, got {self.factor}")
         if self.window not in WINDOWS:
             raise BadInput(f"rope_strategy.window must be one of {', '.join(WINDOWS)}, got {self.window}")
-        named = (self.axes,) if isinstance(self.axes, str) else tuple(self.axes)
-        if self.axes != "auto" and (not named or set(named) - set(AXES)):
+        one = isinstance(self.axes, str) or not isinstance(self.axes, Sequence)
+        named = (self.axes,) if one else tuple(self.axes)
+        if self.axes != "auto" and (not named or any(axis not in AXES for axis in named)):
             raise BadInput(f"rope_strategy.axes must be auto or some of {', '.join(AXES)}, got {self.axes}")
         object.__setattr__(self, "axes", self.axes if self.axes == "auto" else named)  # YAML's list has no hash
-        if self.reserve_text < 0:
-            raise BadInput(f"rope_strategy.reserve_text must be at least 0 tokens, got {self.reserve_text}")
+        check_whole("rope_strategy.reserve_text", self.reserve_text, 0)
 
-    def resolve(self, layout: Layout, trained_visual_length: int, window_length: int) -> float:
-        """The factor s of a context: as given, or how many times the tokens overfill the window; never below 1.
+    def resolve(self, layout: Layout, trained: Sequence[int], window_length: int) -> float:
+        """The factor s of a context: as given, or how many times its positions overfill the window; never below 1.
 
-        Window visual: V / trained_visual_length = F*P / (N*P) = m, exactly 1 at F = N.
-        Window llm: (prefix length + reserve_text) / window_length. A question in the layout is not counted.
-        All lengths in tokens; BadInput if the window that is needed is empty.
+        Window visual: the positions that the video takes over those it takes as in training, `trained`, on each axis
+        of the layout: V / (N*P) = m with one axis, exactly 1 at F = N. Window llm: where the prefix ends, and
+        reserve_text behind it, over window_length. Of several axes that are scaled the fullest one counts. A question
+        in the layout is not counted. BadInput if the window that is needed is empty.
         """
-        if self.factor != "auto":
+        if not isinstance(self.factor, str):
             return self.factor
-        prefix_length = layout.length if layout.question_start is None else layout.question_start
-        needed = layout.visual_length if self.window == "visual" else prefix_length + self.reserve_text
-        return max(1.0, needed / self.trained_length(trained_visual_length, window_length))
+        if self.window == "visual":
+            taken, window = visual_reach(layout), trained
+        else:
+            taken, window = tuple(most + self.reserve_text for most in reach(layout)), (window_length,) * len(AXES)
+        scaled = self._scaled(layout)
+        self._check_window([window[axis] for axis in scaled])
+        return max(1.0, *(taken[axis] / window[axis] for axis in scaled))
 
-    def trained_length(self, trained_visual_length: int, window_length: int) -> int:
-        """The window that auto divides by, in tokens; YaRN's ramp counts turns in the same one."""
-        length = trained_visual_length if self.window == "visual" else window_length
-        if length < 1:
-            raise BadInput(f"rope_strategy.window={self.window} needs a window of at least 1 token, got {length}")
-        return length
+    def trained_length(self, layout: Layout, trained: Sequence[int], window_length: int) -> int:
+        """The positions that auto divides by, which is also the window in which YaRN counts turns."""
+        window = [trained[axis] for axis in self._scaled(layout)] if self.window == "visual" else [window_length]
+        self._check_window(window)
+        return max(window)
 
-    def inv_freq(self, geometry: RopeGeometry, factor: float) -> Float[Tensor, "{geometry.head_dim//2}"]:
+    def _check_window(self, window: Sequence[int]) -> None:
+        if min(window) < 1:
+            raise BadInput(f"rope_strategy.window={self.window} needs a window of at least 1 token, got {min(window)}")
+
+    def _scaled(self, layout: Layout) -> list[int]:
+        """The axes of a layout that are scaled."""
+        if not layout.has_grids:
+            return [0]
+        return [axis for axis, scaled in enumerate(self.scales(layout.growing_axes)) if scaled]
+
+    def inv_freq(self, geometry: RopeGeometry, factor: float) -> Float[Tensor, " {geometry.head_dim//2}"]:
         """The (d/2,) table in rad per token, float32; unscaled unless a strategy scales it."""
         return baseline_inv_freq(geometry)
 
@@ -81,8 +175,8 @@ class RopeStrategy:
         chosen = growing if self.axes == "auto" else self.axes
         return tuple(axis in chosen for axis in AXES)
 
-    def table(self, geometry: RopeGeometry, factor: float) -> Float[Tensor, "{geometry.head_dim//2}"]:
-        """What turns: inv_freq, and with M-RoPE the table of training in the channels of axes that are not scaled."""
+    def table(self, geometry: RopeGeometry, factor: float) -> Float[Tensor, " {geometry.head_dim//2}"]:
+        """What rotates: inv_freq, and with M-RoPE the table of training in the channels of axes that are not scaled."""
         scaled = self.inv_freq(geometry, factor)
         if not geometry.axis_of:
             return scaled

@@ -7,8 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from intpv.layout import Layout
-from intpv.rope_strategy.counts import counts
-from intpv.rope_strategy.strategy import RopeStrategy
+from intpv.rope_strategy.strategy import RopeStrategy, counts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +16,11 @@ class VisualOnlyScaling(RopeStrategy):
 
     The paper names the visual window and scales frequencies for it; smaller steps for visual tokens are also in
     arXiv 2412.09616, which trains for them. The table inv_freq is unchanged.
+
+    >>> from intpv.layout import Span
+    >>> layout = Layout((Span(2), Span(4, time=0.0), Span(2)))  # text, a frame, text
+    >>> VisualOnlyScaling().positions(layout, 2.0).tolist()
+    [[0.0, 1.0, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0]]
     """
 
     def positions(self, layout: Layout, factor: float) -> Float[Tensor, "A {layout.length}"]:

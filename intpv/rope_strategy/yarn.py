@@ -14,7 +14,18 @@ from intpv.rope_strategy.strategy import RopeStrategy
 
 @dataclass(frozen=True, kw_only=True)
 class YarnScaling(RopeStrategy):
-    """As in transformers, whose ramp ends on whole channels. BadInput if the two betas would reverse the ramp."""
+    """As in transformers, whose ramp ends on whole channels. BadInput if the two betas would reverse the ramp.
+
+    On a checkpoint that scales RoPE itself: turns are counted on its own table, channels of which are kept or slowed
+    by s, and the temperature multiplies its own.
+
+    >>> geometry = RopeGeometry(head_dim=8, base=256.0, trained_length=256)  # 41, 10, 2.5 and 0.6 turns in 256 tokens
+    >>> slowed = YarnScaling().inv_freq(geometry, 4.0) / baseline_inv_freq(geometry)
+    >>> slowed.round(decimals=2).tolist()  # the first channel makes more than 32 turns, the last one less than 1
+    [1.0, 0.75, 0.5, 0.25]
+    >>> round(YarnScaling().attention_scale(4.0), 4)  # 0.1 ln 4 + 1
+    1.1386
+    """
 
     beta_fast: float | int = 32.0  # turns inside the trained length; channels that make more are kept
     beta_slow: float | int = 1.0  # turns inside the trained length; channels that make fewer are interpolated
@@ -26,9 +37,9 @@ class YarnScaling(RopeStrategy):
         super().__post_init__()
         for name in ("beta_fast", "beta_slow", "temperature"):
             value = getattr(self, name)
-            if value is None:
+            if value is None and name == "temperature":
                 continue
-            if not 0 < value < math.inf:
+            if type(value) not in (int, float) or not 0 < value < math.inf:
                 raise BadInput(f"rope_strategy.{name} must be above 0, got {value}")
             object.__setattr__(self, name, float(value))  # YAML's 32 is an int
         if self.beta_fast <= self.beta_slow:
@@ -42,13 +53,13 @@ class YarnScaling(RopeStrategy):
             return 1.0
         return 0.1 * math.log(factor) + 1.0 if self.temperature is None else self.temperature
 
-    def inv_freq(self, geometry: RopeGeometry, factor: float) -> Float[Tensor, "{geometry.head_dim//2}"]:
+    def inv_freq(self, geometry: RopeGeometry, factor: float) -> Float[Tensor, " {geometry.head_dim//2}"]:
         """(1 - ramp) b^(-2i/d) + ramp b^(-2i/d) / s in rad per token."""
         # written as one product, so that s = 1 gives the table itself and not a sum of two rounded halves
         slowed = 1 - self._ramp(geometry) * (1 - 1 / factor)
         return (baseline_inv_freq(geometry).double() * slowed).float()
 
-    def _ramp(self, geometry: RopeGeometry) -> Float[Tensor, "{geometry.head_dim//2}"]:
+    def _ramp(self, geometry: RopeGeometry) -> Float[Tensor, " {geometry.head_dim//2}"]:
         """0 for the channels that are kept, 1 for those that are interpolated, float64."""
         last = geometry.head_dim - 1  # not d/2 - 1: transformers' bound, and the original's
         low = max(math.floor(_channel(geometry, self.beta_fast)), 0)
@@ -60,5 +71,14 @@ class YarnScaling(RopeStrategy):
 
 def _channel(geometry: RopeGeometry, turns: float) -> float:
     """The (fractional) index i of the channel that makes `turns` turns inside the trained length."""
-    angle_per_token = 2 * math.pi * turns * geometry.interpolation / geometry.trained_length
-    return -geometry.head_dim * math.log(angle_per_token) / (2 * math.log(geometry.base))
+    angle_per_token = 2 * math.pi * turns / geometry.trained_length
+    if not geometry.own:
+        return -geometry.head_dim * math.log(angle_per_token) / (2 * math.log(geometry.base))
+    # between two channels of a table of any shape: by the logarithm, in which a plain table is a straight line
+    table = baseline_inv_freq(geometry).double()
+    table = table[table > 0].log()  # channels that do not turn at all have no place on it
+    step = min(max(int((table > math.log(angle_per_token)).sum()), 1), len(table) - 1)
+    before, behind = table[step - 1].item(), table[step].item()
+    if before <= behind:  # two channels that turn alike
+        return float(step)
+    return step - 1 + (before - math.log(angle_per_token)) / (before - behind)

@@ -12,6 +12,8 @@ STOPS = ".,;:!?"
 class Options(Scorer):
     """Exact match after `normalised`; valid when the prediction is one of the options."""
 
+    needs_options = True
+
     def score(self, prediction: str, question: Asked) -> Score:
         said = normalised(prediction)
         return Score(

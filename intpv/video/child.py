@@ -13,14 +13,14 @@ import threading
 from contextlib import suppress
 from typing import BinaryIO
 
-from intpv.errors import BadInput
-from intpv.video.answers import send
+from intpv.errors import BadInput, VideoError
 from intpv.video.decoded import Decoded, decode_file
-from intpv.video.error import VideoError
-from intpv.video.sample import Sampler
+from intpv.video.pipe import send
+from intpv.video.sampling import Sampler
 
 
 def main() -> None:
+    """Answer requests one after another, for as long as the parent lives."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer: it kills this process
     _limit()
     answers = os.fdopen(os.dup(1), "wb")

@@ -7,56 +7,67 @@ that not even two full decodes (with one thread and with four) agree on it.
 
 import av
 
-from intpv.video.container import opened, packet_index
+from intpv.errors import VideoError
+from intpv.video.container import PacketIndex, opened, packet_index, time_base
 from intpv.video.decoded import Decoded
-from intpv.video.error import VideoError
-from intpv.video.packets import PacketIndex
-from intpv.video.pictures import Pictures
-from intpv.video.sample import Sampler
-from intpv.video.seek import by_seek
+from intpv.video.sampling import Sampler
+from intpv.video.seek import UPRIGHT, Pictures, by_seek, display_matrix
 
 
 def read(path: str, num_frames: int, sampler: Sampler, threads: int, stream: int | None) -> Decoded:
     """Sample F frames. The header's frame count is not trusted: packets are counted, and frames when decoding all."""
     with opened(path, threads, stream) as (container, video):
         index = packet_index(path, container, video)
-        seconds = index.seconds(video.time_base)
+        tick = time_base(path, video)
+        seconds = index.seconds(tick)
+        end = None if seconds is None else index.end(tick)
     if seconds is None and sampler.needs_times:
-        _, seconds = in_order(path, index, (), threads, stream)
+        _, seconds, end = in_order(path, index, (), threads, stream)
     count = len(index.packets) if seconds is None else len(seconds)
-    indices = sampler.indices(count, num_frames, seconds)
+    indices = sampler.indices(count, num_frames, seconds, end)
     pictures = None
     if index.can_seek:
         runs = index.plan(sorted(set(indices)))
         if not index.prefers_order(runs):
             pictures = by_seek(path, index, runs, threads, stream)
     if pictures is None:
-        pictures, seconds = in_order(path, index, indices, threads, stream)
+        pictures, seconds, end = in_order(path, index, indices, threads, stream)
         if len(seconds) != count:  # packets that show nothing: sample again from what is really there
             count = len(seconds)
-            indices = sampler.indices(count, num_frames, seconds)
-            pictures, _ = in_order(path, index, indices, threads, stream)
+            indices = sampler.indices(count, num_frames, seconds, end)
+            pictures, _, _ = in_order(path, index, indices, threads, stream)
     images = tuple(pictures.images[i] for i in indices)
     return Decoded(images, tuple(pictures.seconds[i] for i in indices), indices, count, "pyav", av.__version__)
 
 
 def in_order(
     path: str, index: PacketIndex, wanted: tuple[int, ...], threads: int, stream: int | None
-) -> tuple[Pictures, list[float]]:
-    """Decode the whole stream: the wanted frames and the times of all; refuses a file that fails midway."""
-    pictures, seconds, start, last = Pictures(path, threads), [], None, None
+) -> tuple[Pictures, list[float], float | None]:
+    """Decode the whole stream: the wanted frames, the times of all and when the last one goes, where the file says it.
+
+    Refuses a file that fails midway.
+    """
+    pictures, end, start, last = Pictures(path, threads), None, None, None
+    seconds: list[float] = []
     there = len(index.packets)
     keep = set(wanted)
     with opened(path, threads, stream) as (container, video):
+        tick = time_base(path, video)
         try:
             for frame in container.decode(video):
                 count = len(seconds)
-                start = frame.pts if count == 0 else start
+                if count == 0:
+                    start, pictures.matrix = frame.pts, display_matrix(frame) or UPRIGHT
                 last = frame.pts
                 if frame.is_corrupt:  # painted over by the decoder, and so is what leans on it, up to the next keyframe
                     raise VideoError(path, f"decoded {count} of {there} frames (the next one is damaged)")
-                timed = start is not None and last is not None
-                seconds.append(float((last - start) * video.time_base if timed else count / (video.guessed_rate or 1)))
+                if start is None or last is None:
+                    seconds.append(float(count / (video.guessed_rate or 1)))
+                    end = None
+                else:
+                    seconds.append(float((last - start) * tick))
+                    gone = index.gone(last, frame.duration)
+                    end = None if gone is None else float((gone - start) * tick)
                 if count in keep:
                     pictures.keep(count, frame, seconds[-1])
         except av.FFmpegError as error:
@@ -64,4 +75,4 @@ def in_order(
     count = len(seconds)
     if count == 0 or (count < there and last is not None and index.times and last < index.times[-1]):
         raise VideoError(path, f"decoded {count} of {there} frames (the rest is missing)")
-    return pictures, seconds
+    return pictures, seconds, end

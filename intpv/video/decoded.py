@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from intpv.errors import BadInput
-from intpv.video.error import VideoError
-from intpv.video.sample import Sampler
+from intpv.errors import BadInput, VideoError
+from intpv.video.sampling import Sampler
 
 DECODERS = ("pyav", "decord")
 
@@ -32,7 +31,7 @@ def decode_file(
     """The F frames that `sampler` picks from the file. Raises VideoError for a file that cannot be used."""
     if decoder not in DECODERS:
         raise BadInput(f"video.decoder must be one of {', '.join(DECODERS)}, got {decoder}")
-    _check(path)
+    check_file(path)
     try:
         backend = importlib.import_module(f"intpv.video.decode_{decoder}")
     except ImportError as error:
@@ -42,7 +41,7 @@ def decode_file(
     return backend.read(path, num_frames, sampler, threads, stream)
 
 
-def _check(path: str) -> None:
+def check_file(path: str) -> None:
     """Refuse what is no file to read; a FIFO is never opened, because that would wait for its writer."""
     try:
         mode, first = os.stat(path).st_mode, b""

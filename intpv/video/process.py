@@ -10,10 +10,9 @@ import time
 import weakref
 from contextlib import suppress
 
-from intpv.errors import BadInput
-from intpv.video.answers import Answers
+from intpv.errors import BadInput, VideoError
 from intpv.video.decoded import Decoded
-from intpv.video.error import VideoError
+from intpv.video.pipe import Answers
 
 START_S = 120.0  # a cold disk is no fault of the first video, so starting has a limit of its own
 
@@ -22,7 +21,11 @@ class Process:
     """At most one child, of the OS process that uses this object: a forked or unpickled copy starts its own."""
 
     def __init__(self) -> None:
-        self._owner, self._lock, self.child = os.getpid(), threading.Lock(), None
+        self._own()
+
+    def _own(self) -> None:
+        self._owner, self._lock = os.getpid(), threading.Lock()
+        self.child: Child | None = None
 
     def __reduce__(self):
         return Process, ()
@@ -31,7 +34,7 @@ class Process:
         """The child's `decode_file`. Raises VideoError also when the child takes longer than timeout_s, or dies."""
         if self._owner != os.getpid():  # forked: child and lock belong to the process this one came from
             self._stop()
-            self.__init__()
+            self._own()
         with self._lock:
             if self.child and self.child.popen.poll() is not None:  # killed between two videos, which is no one's fault
                 self._stop()
@@ -68,27 +71,31 @@ class Child:
     """A running child. It is ended with this object, and ends by itself when the process that started it does."""
 
     def __init__(self) -> None:
+        command = [sys.executable, "-P", "-m", "intpv.video.child"]
         self.popen = subprocess.Popen(
-            [sys.executable, "-P", "-m", "intpv.video.child"],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # FFmpeg's own words about damaged files
             # the package may be run from a clone that is not installed; numpy's threads would only slow the start
             env={**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)), "OMP_NUM_THREADS": "1"},
         )
+        assert self.popen.stdin is not None  # both are pipes, as asked for
+        assert self.popen.stdout is not None
+        self.requests = self.popen.stdin
         self.answers = Answers(self.popen.stdout.fileno())
         self.end = weakref.finalize(self, _end, self.popen, os.getpid())
         try:
             self.answers.message(time.monotonic() + START_S)
         except (EOFError, TimeoutError):
-            line = f"the decoder does not start ({self.fate()}): {' '.join(self.popen.args)}"
+            line = f"the decoder does not start ({self.fate()}): {' '.join(command)}"
             self.end()
             raise BadInput(line) from None
 
     def ask(self, request: dict, deadline: float) -> Decoded | dict:
         """The frames, or why there are none."""
-        self.popen.stdin.write(json.dumps(request).encode() + b"\n")
-        self.popen.stdin.flush()
+        self.requests.write(json.dumps(request).encode() + b"\n")
+        self.requests.flush()
         answer = self.answers.message(deadline)
         if "shape" not in answer:
             return answer
@@ -114,5 +121,6 @@ def _end(popen: subprocess.Popen, owner: int) -> None:
             popen.wait(5)
     for pipe in (popen.stdin, popen.stdout):
         with suppress(OSError):
-            pipe.close()
+            if pipe:
+                pipe.close()
     popen.poll()

@@ -3,12 +3,76 @@
 import os
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import metadata
+from math import inf
 
-from intpv.errors import BadInput
-from intpv.video.decode import Video, as_video, decoder_version
-from intpv.video.order import ORDERS
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from intpv.bounds import check_whole
+from intpv.errors import BadInput, VideoError
+from intpv.video.decoded import DECODERS, Decoded, decode_file
 from intpv.video.process import Process
-from intpv.video.sample import Sampler
+from intpv.video.sampling import ORDERS, Sampler
+
+# Decode: a pure function from (path, settings) to the frames shown as tensors.
+
+
+__all__ = ["Video", "VideoError", "as_video", "decode", "decoder_version"]
+
+DISTRIBUTIONS = {"pyav": "av", "decord": "decord"}  # decoder -> the package whose version is recorded
+
+
+@dataclass(frozen=True, eq=False)
+class Video:
+    """The frames of one video as displayed, turned and mirrored as the file says, in the order of time.
+
+    Pixels that are not square stay as stored: so ffmpeg writes them, and so the models' own pipelines take them (none
+    of decord, OpenCV, torchvision and torchcodec, by which transformers reads videos, stretches a picture).
+    """
+
+    frames: UInt8[Tensor, "F C H W"]  # RGB, 0 to 255
+    timestamps: Float[Tensor, " F"]  # seconds after the video's first frame
+    indices: tuple[int, ...]  # which of the available frames
+    num_available: int  # frames a full decode returns
+    decoder: str
+    version: str  # of the decoder's package
+
+
+def decode(
+    path: str,
+    num_frames: int,
+    sampler: Sampler,
+    decoder: str = "pyav",
+    threads: int = 1,
+    stream: int | None = None,
+) -> Video:
+    """The F frames that `sampler` picks from the file; `stream` is a stream index, None the first video stream.
+
+    Decodes in this process and without a limit of time; VideoReader does it in a child that can be killed. Raises
+    VideoError for every file that is missing, is no video, or cannot be decoded to its end.
+    """
+    return as_video(decode_file(path, num_frames, sampler, decoder, threads, stream))
+
+
+def as_video(decoded: Decoded) -> Video:
+    """The same as tensors."""
+    return Video(
+        rearrange(torch.from_numpy(np.asarray(decoded.images)), "f h w c -> f c h w"),
+        torch.tensor(decoded.seconds, dtype=torch.float64),
+        decoded.indices,
+        decoded.num_available,
+        decoded.decoder,
+        decoded.version,
+    )
+
+
+def decoder_version(decoder: str) -> str:
+    """Version of the package behind a decoder, without importing it."""
+    return metadata.version(DISTRIBUTIONS[decoder])
 
 
 @dataclass(frozen=True)
@@ -31,9 +95,12 @@ class VideoReader:
 
     def __post_init__(self) -> None:
         Sampler(self.sampling, self.repeat, self.fps)  # refuses what it cannot do before any file is read
-        if self.order not in ORDERS:
-            raise BadInput(f"video.order must be one of {', '.join(ORDERS)}, got {self.order}")
-        if not (isinstance(self.timeout_s, float | int) and self.timeout_s > 0):
+        for name, known in (("decoder", DECODERS), ("order", ORDERS)):
+            if (got := getattr(self, name)) not in (*known,):
+                raise BadInput(f"video.{name} must be one of {', '.join(known)}, got {got}")
+        for name in ("seed", "threads", "stream"):
+            check_whole(f"video.{name}", getattr(self, name), 0, or_null=name == "stream")
+        if not (type(self.timeout_s) in (float, int) and 0 < self.timeout_s < inf):
             raise BadInput(f"video.timeout_s must be a number of seconds over 0, got {self.timeout_s}")
 
     @property

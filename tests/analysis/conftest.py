@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from intpv.measure.summary import summarise
+from intpv.metrics.cell import summarise
 from intpv.record.run_folder import RunFolder
 
 BITS = {"none": 16, "int8": 8.5, "int4": 4.5, "int2": 2.5}
@@ -52,17 +52,29 @@ def answers():
 def write_cell():
     """Write one cell's run folder; `lines` None leaves it as it is just after the start, an exception fails it."""
 
-    def write(sweep, rope="yarn", frames=8, kv="none", lines=None, rearranger="strided", overrides=()):
-        name = "-".join([rearranger, rope, f"f{frames}", kv, *(one.replace("=", "_") for one in overrides)])
+    def write(sweep, rope="yarn", frames=8, kv="none", lines=None, rearranger="strided", overrides=(), seeds=(0, 0)):
+        name = "-".join(
+            [
+                rearranger,
+                rope,
+                f"f{frames}",
+                kv,
+                *(one.replace("=", "_") for one in overrides),
+                *(f"s{seed}" for seed in seeds if seed),
+            ]
+        )
         hydra = sweep / name / ".hydra"
         hydra.mkdir(parents=True)
         chosen = {"rearranger": rearranger, "rope_strategy": rope, "kv_quant": kv}
         choices = {**chosen, "encoder": "languagebind", "model": "mini", "data": "flipbook", "trainer": "auto"}
         named = [f"{group}={option}" for group, option in chosen.items()]
+        seeded = [f"{key}={seed}" for key, seed in zip(("seed", "data.seed"), seeds, strict=True) if seed]
+        config = {"frames": frames, "seed": seeds[0], **{group: {"_target_": group} for group in choices}}
+        config["data"]["seed"] = seeds[1]
         for file, content in {
-            "config": {"frames": frames, "seed": 0, **{group: {"_target_": group} for group in choices}},
+            "config": config,
             "hydra": {"hydra": {"runtime": {"choices": choices}}},
-            "overrides": ["experiment=made_up", f"frames={frames}", *named, *overrides],
+            "overrides": ["experiment=made_up", f"frames={frames}", *named, *seeded, *overrides],
         }.items():
             (hydra / f"{file}.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
         run = RunFolder(sweep / name)
@@ -71,7 +83,7 @@ def write_cell():
             run.fail(lines)
         elif lines is not None:
             videos = sorted({line["video"] for line in lines})
-            run.open(dict.fromkeys(videos, 4))
+            run.open({video: [line["id"] for line in lines if line["video"] == video] for video in videos})
             for video in videos:
                 run.append([line for line in lines if line["video"] == video])
             size = FULL_BYTES * frames * BITS[kv] / 16

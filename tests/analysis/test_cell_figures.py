@@ -25,6 +25,7 @@ def test_a_cell_that_has_measured_everything_has_three(folder):
     for figure in found:
         assert figure.path == folder / f"{figure.key}.png"
         assert imread(figure.path).shape[1] == 1200
+        assert b"/FontFile2" in figure.path.with_suffix(".pdf").read_bytes()
         assert all(list(row) == figure.columns() for row in figure.rows)
 
 
@@ -42,7 +43,7 @@ def test_a_cell_that_has_measured_nothing_has_none(folder):
     assert draw_cell(folder) == []
     np.savez(folder / "attention_kl.npz", other=np.zeros(1))
     assert draw_cell(folder) == []
-    assert not list(folder.glob("*.png"))
+    assert not [*folder.glob("*.png"), *folder.glob("*.pdf")]
 
 
 def test_what_is_no_cell_is_refused(tmp_path):
@@ -59,7 +60,7 @@ def test_the_command_takes_a_cell_or_a_sweep(folder, monkeypatch, capsys):
         assert figures.main() == 0
         said[given] = capsys.readouterr().out
     assert said[folder] == said[folder.parent]
-    assert said[folder].splitlines() == [str(folder / "memory.png")]
+    assert said[folder].splitlines() == [str(folder / "memory.png"), str(folder / "memory.pdf")]
     monkeypatch.setattr(sys, "argv", ["figures", str(folder / "gone")])
     assert figures.main() == 2
     assert "no cells in" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import yaml
 
 from analysis.runs import kv_rank, read_sweep
 from intpv.errors import BadInput
@@ -34,13 +35,43 @@ def test_names_carry_the_overrides_in_which_cells_differ(tmp_path, write_cell, a
     common = "data.limit=20"
     write_cell(tmp_path, lines=answers(), overrides=(common,))
     write_cell(tmp_path, lines=answers(), overrides=(common, "rope_strategy.window=llm"))
-    write_cell(tmp_path, lines=answers(), overrides=(common, "+seed=1", "trainer.devices=2"))
+    write_cell(tmp_path, lines=answers(), overrides=(common, "+video.order=shuffled", "trainer.devices=2"))
     found = {(cell.rope_strategy, cell.variant, cell.strategy) for cell in read_sweep(tmp_path)}
     assert found == {
         ("yarn", "", "yarn"),
         ("yarn window=llm", "", "yarn window=llm"),
-        ("yarn", "seed=1", "yarn seed=1"),
+        ("yarn", "video.order=shuffled", "yarn video.order=shuffled"),
     }
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "measure=full",
+        "measure.sinks=8",
+        "logger=none",
+        "sweep.retry=all",
+        "cache.dir=x",
+        "trainer.threads=1",
+        "trainer.accelerator=cpu",
+        "video.timeout_s=9",
+        "data.root=x",
+        "experiment=other",
+    ],
+)
+def test_what_no_answer_depends_on_makes_no_strategy(tmp_path, write_cell, override):
+    write_cell(tmp_path)
+    write_cell(tmp_path, frames=16, overrides=(override,))
+    assert {cell.strategy for cell in read_sweep(tmp_path)} == {"yarn"}
+
+
+def test_models_and_encoders_of_one_sweep_are_told_apart(tmp_path, write_cell):
+    for number, model in enumerate(("mini", "random")):
+        file = write_cell(tmp_path, frames=8 * (number + 1)) / ".hydra" / "hydra.yaml"
+        hydra = yaml.safe_load(file.read_text())
+        hydra["hydra"]["runtime"]["choices"]["model"] = model
+        file.write_text(yaml.safe_dump(hydra))
+    assert {cell.strategy for cell in read_sweep(tmp_path)} == {"yarn model=mini", "yarn model=random"}
 
 
 def test_a_cell_that_has_only_begun_is_read(tmp_path, write_cell):

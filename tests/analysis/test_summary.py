@@ -21,7 +21,8 @@ def command(*arguments):
 
 def test_writes_tables_and_figures(sweep):
     written = summarise_sweep(sweep, Console(file=io.StringIO(), width=80))
-    assert [path.name for path in written] == ["table.md", "table.csv", "accuracy.png", "kv.png"]
+    figures = ["accuracy.png", "accuracy.pdf", "kv.png", "kv.pdf"]
+    assert [path.name for path in written] == ["table.md", "table.csv", "differences.csv", *figures]
     assert all(path.parent == sweep and path.stat().st_size for path in written)
 
 
@@ -29,7 +30,7 @@ def test_a_second_time_writes_the_same_tables(sweep):
     tables = []
     for _ in range(2):
         summarise_sweep(sweep, Console(file=io.StringIO()))
-        tables.append([(sweep / name).read_bytes() for name in ("table.md", "table.csv")])
+        tables.append([(sweep / name).read_bytes() for name in ("table.md", "table.csv", "differences.csv")])
     assert tables[0] == tables[1]
 
 
@@ -52,5 +53,7 @@ def test_a_mistyped_folder_is_one_line_and_exit_2(tmp_path):
 
 
 def test_never_loads_torch():
-    program = "import sys, analysis.summary, analysis.curves, analysis.kv; sys.exit('torch' in sys.modules)"
+    program = (
+        "import sys, analysis.summary, analysis.accuracy_figure, analysis.kv_figure; sys.exit('torch' in sys.modules)"
+    )
     assert command("-c", program).returncode == 0

@@ -75,3 +75,34 @@ def test_without_regimes_all_questions_are_shown(tmp_path, write_cell, answers):
     write_cell(tmp_path, lines=answers(regimes=()))
     (cell,) = read_sweep(tmp_path)
     assert f"{100 * cell.metrics['accuracy']:.1f}" in printed([cell], 80)
+
+
+DISTANCES = {
+    "attention_kl/local/all/mean": 1.234e-4,
+    "attention_kl/local/all/mean_ci95_low": 1.1e-4,
+    "attention_kl/local/all/mean_ci95_high": 1.5e-4,
+    "attention_kl/end_to_end/all/mean": 0.0567,
+    "attention_kl/answer_kl/mean": 2.5,
+    "flips/right_to_wrong": 0.03,
+    "flips/wrong_to_right": 0.02,
+    "flips/changed_wrong": 0.0,
+    "attention_kl/videos": 10,
+    "memory/peak_bytes": 6_500_000,
+}
+
+
+def test_what_quantisation_moves_stands_beside_accuracy(sweep, tmp_path):
+    assert "nat" not in printed(read_sweep(sweep), 200)  # nothing is said where nothing was measured
+    for file in sweep.glob("strided-none-f32-*/metrics.json"):
+        file.write_text(json.dumps(json.loads(file.read_text()) | DISTANCES))
+    cells = read_sweep(sweep)
+    write_markdown(cells, tmp_path / "table.md", "sweep")
+    for text in (printed(cells, 80), printed(cells, 200), (tmp_path / "table.md").read_text()):
+        words = " ".join(text.split())
+        for figure in ("123 µnat [110, 150]", "56.7 mnat", "2.50 nat", "5.0", "10", "6.50 MB"):
+            assert figure in words
+        assert "against the same rotation in full precision" in words
+        assert "full precision, which is itself the reference" in words
+        rows = [line for line in text.splitlines() if "itself" in line and "32" in line and "none" in line]
+        assert rows
+        assert not any("nat" in row for row in rows)

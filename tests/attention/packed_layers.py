@@ -46,3 +46,12 @@ def dense_attention(q, layer, scaling):
     )
     scores = q.double() @ k.mT * scaling
     return scores.softmax(-1) @ v, scores.logsumexp(-1)
+
+
+def float16_bounds(q, layer, scaling):
+    """How far out and lse may be with float16 factors: three independent roundings of each product, of 2^-11 at most,
+    are a deviation of 2^-11 at most, twice which a mean over the prefix hardly sees; it moves by two logits' errors."""
+    keys, values = (torch.cat(x, 1).float() for x in zip(*layer.blocks(), strict=True))
+    squares = q.float().square().view(len(keys), -1, q.shape[2]) @ keys.square().mT
+    logit = 2 * 2**-11 * squares.max().sqrt().item() * scaling
+    return (2 * logit + 2**-9) * values.abs().max().item() + 1e-4, logit + 1e-4

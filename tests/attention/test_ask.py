@@ -3,12 +3,14 @@
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM
+from transformers import DynamicCache
 
-from intpv.attention.interface import attending_to, use
-from intpv.kv_quant.cache import QuestionCache, layers_of
+from intpv.hf.attention import attending_to, use
+from intpv.hf.cache import QuestionCache, layers_of
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
 from intpv.layout import Layout, Span
+
+from ..tiny import tiny_llama
 
 PREFIX, QUESTIONS = 200, (5, 3, 7)
 KV_ELEMENTS = 2 * PREFIX * 16  # H_kv * S * d
@@ -20,17 +22,7 @@ def _int(bits):
 
 @pytest.fixture(scope="module")
 def model():
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=50,
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        initializer_range=0.2,  # attention that is not nearly uniform, so that an error in the keys shows
-    )
-    return LlamaForCausalLM(config).eval()
+    return tiny_llama(hidden_size=64, num_attention_heads=4, num_key_value_heads=2, initializer_range=0.2)
 
 
 @pytest.fixture(scope="module")

@@ -101,6 +101,7 @@ def test_compiled_once_for_all_lengths():
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 2
 
 
+@pytest.mark.slow
 def test_a_loop_keeps_its_own_sizes_whatever_was_compiled_before():
     """torch makes a size a variable where two calls under one name differ in it: seen in what is compiled."""
     compiled._of_its_own.cache_clear()

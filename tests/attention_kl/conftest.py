@@ -11,11 +11,11 @@ from intpv.attention_kl.subject import Rows, Subject
 from intpv.encoder.languagebind import LanguageBind
 from intpv.flipbook.recipe import Geometry
 from intpv.kv_quant.kv_quant import NoQuant
-from intpv.model.checkpoint import load
+from intpv.model.mini import load
 from intpv.rearranger.strided import Strided
 from intpv.rope_strategy.visual_only import VisualOnlyScaling
-from intpv.video_llm import VideoLLM
-from intpv.watched import Prefill, VideoContext
+from intpv.video_llm.context import Prefill, VideoContext
+from intpv.video_llm.video_llm import VideoLLM
 
 QUESTIONS = ("Did red flash?", "Which color flashed first?", "Did red flash before or after blue?")
 
@@ -33,8 +33,8 @@ class Watched:
         """The context under conf/kv_quant/<option>.yaml."""
         return replace(self.video_llm, kv_quant=options.option("kv_quant", option)).pack(self.prefill)
 
-    def subject(self, option: str = "none", room: int = 40) -> Subject:
-        return subject(self.video_llm, self.packed(option), room, sinks=4)
+    def subject(self, option: str = "none") -> Subject:
+        return subject(self.video_llm, self.packed(option), sinks=4)
 
     def rows(self) -> Rows:
         context = self.video_llm.pack(self.prefill)

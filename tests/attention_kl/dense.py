@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from intpv.attention_kl.key_groups import KeyGroups
-from intpv.attention_kl.side import Asked, Side
+from intpv.attention_kl.streaming import Asked, Side
 from intpv.layout import Layout, Span
 
 
@@ -43,7 +43,7 @@ class Case:
 
     def group_of_keys(self, own):
         """(S + T,) group of every key."""
-        return torch.cat([torch.full((p.length,), p.group) for p in self.groups.portions(own, 10**9)])
+        return torch.cat([torch.full((p.length,), p.group) for p in self.groups.portions(own, 10**9, together=False)])
 
 
 def kl(p, r):

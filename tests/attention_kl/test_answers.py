@@ -5,11 +5,11 @@ import torch
 from scipy.special import softmax
 from scipy.stats import entropy
 
-from intpv.asking import Answer
-from intpv.attention_kl.answers import answer_figures, answer_kl, flips, lost_answers
-from intpv.attention_kl.listed import Listed
-from intpv.data.item import Question
+from intpv.attention_kl.report import answer_figures, answer_kl, flips, lost_answers
+from intpv.attention_kl.sums import Listed
+from intpv.data.benchmark import Question
 from intpv.scorer.options import Options
+from intpv.video_llm.asking import Answer
 
 
 def test_scipy_agrees():

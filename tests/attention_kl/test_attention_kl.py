@@ -6,7 +6,7 @@ import re
 import pytest
 
 from intpv.attention_kl.attention_kl import AttentionKL
-from intpv.attention_kl.measured import Measured
+from intpv.attention_kl.report import Measured
 from intpv.errors import BadInput
 
 

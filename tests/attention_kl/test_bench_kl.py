@@ -2,7 +2,7 @@
 
 import torch
 
-from experiments.bench_kl import peak_bytes
+from experiments.bench.attention_kl import peak_bytes
 
 MIB = 2**20
 

@@ -5,11 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intpv.attention_kl.comparison import compare
-from intpv.attention_kl.group_lse import group_tallies
 from intpv.attention_kl.grouped import grouped_kl
-from intpv.attention_kl.key_groups import FIRST_FRAME
-from intpv.attention_kl.time_bins import binned, time_bins
+from intpv.attention_kl.key_groups import FIRST_FRAME, binned, time_bins
+from intpv.attention_kl.streaming import compare, group_tallies
 from intpv.errors import BadInput
 
 from .dense import case, kl, layout

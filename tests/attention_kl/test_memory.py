@@ -3,15 +3,14 @@
 import pytest
 import torch
 
-from intpv.attention_kl.comparison import compare
-from intpv.attention_kl.group_lse import group_tallies
 from intpv.attention_kl.key_groups import KeyGroups
-from intpv.attention_kl.side import PORTION, Asked, Side
+from intpv.attention_kl.streaming import Asked, Side, compare, group_tallies, logits_at_once
 from intpv.layout import Layout, Span
 
 from ..largest_allocation import LargestAllocation
 from .dense import Pieces
 
+PORTION = logits_at_once(torch.device("cpu"))
 TOKENS, HEADS, KV_HEADS, ROWS, D = 8192, 8, 4, 64, 32
 BLOCK = KV_HEADS * 1024 * D  # elements of a block's keys
 

@@ -4,12 +4,11 @@ import pytest
 import torch
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from intpv.attention.interface import NAME, attending_to, attention, observer, use
 from intpv.attention.prefix import attend, merge, prefix_attention
-from intpv.attention_kl.observing import observed
-from intpv.attention_kl.subject import packed_row
+from intpv.attention_kl.subject import observed, packed_row
 from intpv.errors import BadInput
-from intpv.kv_quant.cache import QuestionCache
+from intpv.hf.attention import NAME, attending_to, attention, observer, use
+from intpv.hf.cache import QuestionCache
 
 
 @torch.inference_mode()
@@ -18,7 +17,7 @@ def _run(subject, rows):
     with use(subject.decoder), attending_to(subject.prefix):
         return subject.decoder(
             input_ids=ids[None],
-            position_ids=subject.positions[place][None],
+            position_ids=(subject.start + place)[None],
             attention_mask=mask[None, None],
             past_key_values=QuestionCache(),
         ).last_hidden_state

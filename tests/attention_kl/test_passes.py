@@ -7,9 +7,8 @@ import pytest
 import torch
 from transformers import DynamicCache
 
-from intpv.attention_kl.figures import grouped_figures, worst_heads
-from intpv.attention_kl.passes import end_to_end, grouped, local
-from intpv.attention_kl.recut import Recut
+from intpv.attention_kl.passes import Recut, both, end_to_end, grouped, local
+from intpv.attention_kl.report import grouped_figures, worst_heads
 from intpv.attention_kl.subject import packed_row
 from intpv.errors import BadInput
 
@@ -56,6 +55,18 @@ def test_identical_caches_are_at_the_floor(watched, reference, rows, floors, sco
     assert _mean(same, "top1_agreement") == 1
 
 
+def test_read_together_all_four_are_what_they_are_alone(watched, reference, rows, floors, quantised):
+    found = both(reference, watched.subject("int2"), rows)
+    alone = {**quantised["int2"], **{f"{scope}/floor": sums for scope, sums in floors.items()}}
+    assert found.keys() == alone.keys()
+    for scope, sums in alone.items():
+        assert all(torch.equal(found[scope].sums[name], value) for name, value in sums.sums.items())
+    less = both(reference, watched.subject("int2"), rows, floors=False)
+    assert less.keys() == {"local", "end_to_end"}
+    same = both(reference, reference, rows)  # is not read a second time
+    assert torch.equal(same["end_to_end"].sums["kl/all"], end_to_end(reference, reference, rows).sums["kl/all"])
+
+
 @pytest.mark.parametrize("scope", ["local", "end_to_end"])
 @pytest.mark.parametrize("name", ["kl/all", "kl/video"])
 def test_fewer_bits_never_lower_the_mean(quantised, floors, scope, name):
@@ -83,10 +94,10 @@ def _maps(subject, rows):
     previous = subject.decoder.config._attn_implementation
     subject.decoder.set_attn_implementation("eager")
     try:
-        with subject.around():
+        with subject.rotated(range(subject.start, subject.start + len(ids))):
             out = subject.decoder(
                 input_ids=ids[None],
-                position_ids=subject.positions[place][None],
+                position_ids=(subject.start + place)[None],
                 attention_mask=torch.zeros(seen.shape).masked_fill(~seen, -torch.inf)[None, None],
                 past_key_values=cache,
                 output_attentions=True,

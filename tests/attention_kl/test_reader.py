@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intpv.attention_kl.reader import Reader
+from intpv.attention_kl.streaming import Reader
 from intpv.errors import BadInput
 
 from .dense import Pieces

@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import DynamicCache
 
-from intpv.attention_kl.visual_rows import beginning, sample, visual_rows
+from intpv.attention_kl.passes import beginning, sample, visual_rows
 from intpv.errors import BadInput
 
 from .dense import entropy, layout
@@ -12,11 +12,9 @@ from .dense import entropy, layout
 
 @pytest.fixture(scope="module")
 def sampled(watched):
-    """(places, their tokens, their positions)."""
-    layout, rope = watched.prefill.layout, watched.video_llm.rope_strategy
-    drawn, places = sample(layout, 4, seed=0)
-    tokens = watched.tokens.flatten(0, 1)[drawn]
-    return places, tokens, rope.positions(layout, watched.prefill.factor)[0, places]
+    """(places, their tokens)."""
+    drawn, places = sample(watched.prefill.layout, 4, seed=0)
+    return places, watched.tokens.flatten(0, 1)[drawn]
 
 
 @torch.inference_mode()
@@ -33,14 +31,14 @@ def _embeddings(watched):
 def _maps(watched):
     """transformers' causal maps over the whole prefix, (H, S, S) per layer in float64."""
     llm = watched.video_llm
-    rope, layout = llm.rope_strategy, watched.prefill.layout
+    tokens = range(watched.prefill.layout.length)
     decoder, previous = llm.model.decoder, llm.model.decoder.config._attn_implementation
     decoder.set_attn_implementation("eager")
     try:
-        with watched.subject().around():
+        with watched.subject().rotated(tokens):
             out = decoder(
                 inputs_embeds=_embeddings(watched)[None],
-                position_ids=rope.positions(layout, watched.prefill.factor),
+                position_ids=torch.tensor([tokens]),
                 past_key_values=DynamicCache(),
                 output_attentions=True,
             )
@@ -88,4 +86,4 @@ def test_a_beginning_is_the_same_keys_cut_off(watched, length):
 def test_without_visual_tokens_there_are_no_rows(watched):
     subject, none = watched.subject(), torch.empty(0)
     with pytest.raises(BadInput, match=r"at least 1 visual token .* got 0"):
-        visual_rows(subject, subject, none.long(), none[:, None], none)
+        visual_rows(subject, subject, none.long(), none[:, None])

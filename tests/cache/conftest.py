@@ -5,8 +5,7 @@ import os
 
 import pytest
 
-from intpv.cache.disk import DiskCache
-from intpv.cache.place import place
+from intpv.cache.disk import DiskCache, place
 
 from .entries import address, entry
 

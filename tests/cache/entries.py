@@ -2,7 +2,7 @@
 
 import torch
 
-from intpv.cache.key import key
+from intpv.cache.hashing import key
 
 DTYPES = (
     *(torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool),

@@ -10,8 +10,8 @@ import yaml
 from hydra.utils import instantiate
 
 from intpv.cache.cache import Cache
+from intpv.cache.disk import place
 from intpv.cache.no_cache import NoCache
-from intpv.cache.place import place
 from intpv.errors import BadInput
 
 from .entries import address, entry, same
@@ -149,7 +149,7 @@ def test_a_child_process_gets_the_folder_alone(cache, compute):
 @pytest.mark.parametrize("name", ["max_gb", "memory_gb", "prefix_gb"])
 @pytest.mark.parametrize("value", [-1, -0.5, float("nan")])
 def test_a_negative_size_is_refused_by_name(tmp_path, name, value):
-    with pytest.raises(BadInput, match=rf"^cache\.{name} must be at least 0, got {value}$"):
+    with pytest.raises(BadInput, match=rf"^cache\.{name} must be (auto or )?at least 0, got {value}$"):
         Cache(str(tmp_path), **{name: value})
 
 
@@ -181,7 +181,7 @@ def test_prefixes_have_room_of_their_own(tmp_path):
 def test_the_configs_are_these_two(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     default, off = (instantiate(yaml.safe_load((CONF / f"{name}.yaml").read_text())) for name in ("default", "off"))
-    assert default == Cache(str(tmp_path / ".cache/intpv/cache"), 20, 2, 4)
+    assert default == Cache(str(tmp_path / ".cache/intpv/cache"), 20, 2, "auto")
     assert off == NoCache()
     assert not off.contains("frames", address())
     assert list(tmp_path.iterdir()) == []  # nothing is made before it is needed

@@ -11,9 +11,8 @@ import pytest
 import torch
 
 from intpv.cache import disk as module
-from intpv.cache.disk import DiskCache
-from intpv.cache.key import FORMAT
-from intpv.cache.place import exists, place
+from intpv.cache.disk import DiskCache, exists, place
+from intpv.cache.hashing import FORMAT
 
 from .entries import address, entry, same
 

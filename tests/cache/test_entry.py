@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 
 from intpv.cache.entry import BadEntry, decode, encode
-from intpv.cache.key import FORMAT
+from intpv.cache.hashing import FORMAT
 
 from .entries import DTYPES, address, entry, same
 

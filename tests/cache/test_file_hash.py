@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from intpv.cache.file_hash import file_hash
+from intpv.cache.hashing import file_hash
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import torch
 
-from intpv.cache.first_come import FirstCome
+from intpv.cache.memory import ON_CPU, SHARE, FirstCome
 
 
 def of(size: int) -> list[torch.Tensor]:
@@ -42,3 +42,32 @@ def test_cleared_it_takes_everything_again_and_holds_nothing():
 
 def test_no_room_takes_nothing():
     assert not FirstCome(0).put("a", of(1))
+
+
+def test_auto_is_a_share_of_the_fullest_gpus_free_memory_taken_anew_after_clearing(monkeypatch):
+    free, reserved, allocated = {0: 50, 1: 80}, {0: 30, 1: 10}, {0: 10, 1: 5}
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free[device.index], 100))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: reserved[device.index])
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: allocated[device.index])
+    gpus, cache = [torch.device("cuda", 0), torch.device("cuda", 1)], FirstCome(None)
+    most = int(SHARE * 2 * 70)
+    assert cache.has_room(most, gpus)
+    assert not cache.has_room(most + 1, gpus)
+    free[0] = 0  # what is kept takes from it
+    assert cache.has_room(most, gpus)
+    cache.clear()
+    assert not cache.has_room(most, gpus)
+
+
+def test_auto_on_a_cpu_is_no_share_of_anything():
+    assert FirstCome(None).has_room(ON_CPU, [torch.device("cpu")])
+    assert not FirstCome(None).has_room(ON_CPU + 1, [torch.device("cpu")])
+
+
+def test_a_prefix_too_large_to_be_shared_is_said_once(caplog):
+    cache = FirstCome(10)
+    for key in ("a", "b"):
+        assert not cache.put(key, of(11))
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert not FirstCome(0).put("a", of(1))  # nobody asked for it
+    assert len(caplog.records) == 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from intpv.cache.place import ENTRY, UNFINISHED, exists, place, unfinished
+from intpv.cache.disk import ENTRY, UNFINISHED, exists, place, unfinished
 
 from .entries import address, entry
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from intpv.cache.storage import held_bytes, owned
+from intpv.cache.entry import held_bytes, owned
 from intpv.kv_quant.kv_quant import KVQuant
 from intpv.rearranger.strided import Strided
 from intpv.rope_strategy.none import NoScaling
-from intpv.video_llm import VideoLLM
+from intpv.video_llm.video_llm import VideoLLM
 
 from ..tiny import clip, tiny_model
 from .entries import DTYPES, entry, same

@@ -3,10 +3,8 @@
 import copy
 from dataclasses import replace
 
-import torch
-
 from intpv.encoder.languagebind import LanguageBind
-from intpv.model.prompt import Prompt
+from intpv.model.model import Prompt
 
 from ..tiny import PROMPT, tiny_model
 
@@ -72,21 +70,28 @@ def with_rotary(**members):
 
 
 def deaf():
-    """A rotary module that turns by a table of its own."""
+    """Layers that rotate by a table of their own, from the second on."""
     model = tiny_model()
-    own, plain = copy.deepcopy(model.rotary), type(model.rotary).forward
-    model.rotary.forward = lambda x, position_ids: plain(own, x, position_ids)
+    own = copy.deepcopy(model.rotary)
+
+    def forward(layer, given, named):
+        return given, {**named, "position_embeddings": own(given[0], named["position_ids"])}
+
+    for layer in model.decoder.layers[1:]:
+        layer.register_forward_pre_hook(forward, with_kwargs=True)
     return model
 
 
 def copying(module, name, value):
     parent = super(type(module), module)
-    parent.__setattr__(name, value.clone() if isinstance(value, torch.Tensor) else value)
+    parent.__setattr__(name, value)
+    if name == "forward":
+        parent.__setattr__("inv_freq", module.inv_freq.clone())
 
 
-def dynamic():
+def changed():
     model = tiny_model()
-    model.rotary.rope_type = "dynamic"
+    model.rotary.inv_freq = model.rotary.inv_freq / 2
     return model
 
 
@@ -112,9 +117,9 @@ BROKEN = {
     "time mixed in words": (lambda: with_encoder("per_frame", mixes_time=True), {"mixes_time"}),
     "a token too many": (lambda: with_encoder(tokens_per_frame=property(lambda encoder: 6)), {"tokens per frame"}),
     "another length": (lambda: with_encoder(trained_visual_length=property(lambda _: 41)), {"trained_visual_length"}),
-    "a table that moves": (dynamic, {"watch"}),
-    "a table of its own": (deaf, {"rope_strategy=linear", "rope_strategy=yarn"}),  # visual_only changes positions
-    "a table that is copied": (lambda: with_rotary(__setattr__=copying), MOVING),
+    "a table that is not its config's": (changed, {"watch"}),
+    "a table of its own": (deaf, {"angles of linear", "angles of yarn", "angles of visual_only"}),
+    "a table that is copied": (lambda: with_rotary(__setattr__=copying), {*MOVING, "rope_strategy=none"}),
     "attention of its own": (fixed_attention, {"one plain forward"}),
     "a memory of questions": (remembering, {"prefix without question"}),
 }

@@ -1,5 +1,6 @@
 """Configs are code: every option of every group composes and instantiates, and states a target in its own tree."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,13 +10,13 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from experiments.naming import register_resolvers
+from experiments.run.names import register_resolvers
+from experiments.run.options import GLOBAL
 from intpv.errors import BadInput
 
 CONF = Path(__file__).parents[2] / "conf"
-OPTIONS = sorted(
-    (file.parent.name, file.stem) for file in CONF.glob("*/*.yaml") if file.parent.name not in ("experiment", "sweep")
-)
+NO_GROUP = (*GLOBAL, "sweep")  # nothing is made of their options
+OPTIONS = sorted((file.parent.name, file.stem) for file in CONF.glob("*/*.yaml") if file.parent.name not in NO_GROUP)
 EXAMPLE = {"hf_llava": "llava-hf/llava-1.5-7b-hf"}  # models that have no checkpoint of their own, and what they name
 EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
 SPELT_OTHERWISE = {
@@ -31,7 +32,7 @@ SPELT_OTHERWISE = {
 
 @pytest.fixture(scope="module", autouse=True)
 def _hydra():
-    register_resolvers("experiments")
+    register_resolvers()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         yield
 
@@ -75,3 +76,26 @@ def test_every_option_says_what_it_is_and_how_to_run_it(group, option):
     head = (CONF / group / f"{option}.yaml").read_text().splitlines()[:2]
     assert head[0].startswith("# ")
     assert head[1].startswith("# python -m experiments.")
+
+
+SHARED = sorted(str(file.relative_to(CONF)) for file in CONF.glob("*/base/*.yaml"))
+
+
+@pytest.mark.parametrize("file", SHARED)
+def test_what_options_inherit_is_put_into_their_group_and_inherited_at_least_twice(file):
+    group, _, name = file.split("/")
+    package, what = (CONF / file).read_text().splitlines()[:2]
+    assert package == f"# @package {group}"
+    assert what.startswith("# ")
+    heirs = [other for other in (CONF / group).rglob("*.yaml") if Path(name).stem in _inherited(other)]
+    assert len(heirs) >= 2
+
+
+def _inherited(file: Path) -> list[str]:
+    defaults = OmegaConf.load(file).get("defaults", [])
+    return [str(entry).removeprefix("base/") for entry in defaults if isinstance(entry, str)]
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_a_comment_stands_one_blank_behind_its_value(group, option):
+    assert not re.search(r"\S {2,}# ", (CONF / group / f"{option}.yaml").read_text())

@@ -16,7 +16,8 @@ from experiments.evaluate import main
 
 CONF = Path(__file__).parents[2] / "conf"
 HEAD = re.compile(r"^# python -m experiments\.evaluate (.*)$", re.MULTILINE)
-COMMANDS = {str(f.relative_to(CONF)): HEAD.search(f.read_text()).group(1) for f in sorted(CONF.rglob("*.yaml"))}
+FILES = sorted(file for file in CONF.rglob("*.yaml") if file.parent.name not in ("base", "local"))
+COMMANDS = {str(file.relative_to(CONF)): HEAD.search(file.read_text()).group(1) for file in FILES}
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,7 @@
 
 import pytest
 
-from intpv.data.benchmark import Benchmark
-from intpv.data.item import Question, VideoItem
+from intpv.data.benchmark import Benchmark, Question, VideoItem
 from intpv.errors import BadInput
 
 

@@ -11,7 +11,7 @@ import pytest
 from intpv.data.flipbook import Flipbook
 from intpv.errors import BadInput
 from intpv.video.reader import VideoReader
-from intpv.video.sample import midpoint
+from intpv.video.sampling import midpoint
 
 
 def test_regimes_take_turns_and_a_limit_takes_the_first(flipbook):
@@ -120,7 +120,7 @@ def test_a_frame_shown_twice_counts_twice_and_tells_nothing_more(flipbook):
         ({"regimes": []}, "slow, fast"),
         ({"limit": 0}, "at least 1.*got 0"),
         ({"videos": 0}, "at least 1.*got 0"),
-        ({"seed": -1}, "got 60 and -1"),
+        ({"seed": -1}, "data.seed must be a whole number of at least 0, got -1"),
     ],
 )
 def test_bad_options_are_named_with_what_is_possible(options, message):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from einops import rearrange
 
-from intpv.encoder.languagebind_tower import LanguageBindTower
+from intpv.encoder.languagebind import LanguageBindTower
 from intpv.encoder.tower_config import TowerConfig
 
 GROUPING = {  # frames of the time axis to groups, and tokens of groups back to it

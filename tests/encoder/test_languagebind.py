@@ -6,8 +6,7 @@ import pytest
 import torch
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
-from intpv.encoder.languagebind import LanguageBind
-from intpv.encoder.languagebind_tower import LanguageBindTower, time_slots
+from intpv.encoder.languagebind import LanguageBind, LanguageBindTower, time_slots
 from intpv.encoder.tower_config import TowerConfig
 
 

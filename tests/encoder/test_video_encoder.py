@@ -1,16 +1,13 @@
 """Laws of every encoder: shapes, the cached path, messages with both numbers, and that each YAML builds one."""
 
-from pathlib import Path
-
 import pytest
 import torch
-from hydra.utils import instantiate
-from omegaconf import OmegaConf
 
 from intpv.encoder.video_encoder import VideoEncoder
 from intpv.errors import BadInput
+from intpv.options import CONF, option
 
-OPTIONS = sorted((Path(__file__).parents[2] / "conf" / "encoder").glob("*.yaml"))
+OPTIONS = sorted(path.stem for path in (CONF / "encoder").glob("*.yaml"))
 
 
 @pytest.fixture(params=["languagebind", "per_frame"])
@@ -60,25 +57,23 @@ def test_wrong_frames_are_refused(encoder):
         encoder(torch.zeros(1, 8, 1, 16, 16))
 
 
-@pytest.mark.parametrize("path", OPTIONS, ids=lambda path: path.stem)
-def test_every_option_builds_an_encoder(path):
-    config = OmegaConf.load(path)
-    encoder = instantiate(config)
+@pytest.mark.parametrize("name", OPTIONS)
+def test_every_option_builds_an_encoder(name):
+    encoder = option("encoder", name)
     assert isinstance(encoder, VideoEncoder)
-    assert config._target_.startswith(f"intpv.encoder.{path.stem}.")
     assert encoder.group_length == 8
 
 
 @pytest.mark.parametrize("name", ["languagebind", "per_frame"])
 def test_the_small_options_fit_the_mini_model(name):
-    encoder = instantiate(OmegaConf.load(next(path for path in OPTIONS if path.stem == name)))
+    encoder = option("encoder", name)
     assert encoder(torch.zeros(1, 8, 3, 48, 48)).shape == (1, 8, 10, 128)
 
 
 @pytest.mark.parametrize("name", ["video_llava", "video_llava_hf"])
 def test_the_large_options_have_the_sizes_of_the_checkpoint_and_take_no_memory(name):
     """CLIP ViT-L/14 at 224 pixels: 257 tokens a frame; 303,179,776 values, 404,187,136 with temporal attention."""
-    encoder = instantiate(OmegaConf.load(next(path for path in OPTIONS if path.stem == name)))
+    encoder = option("encoder", name)
     assert all(weight.is_meta for weight in encoder.parameters())
     values = sum(weight.numel() for weight in encoder.tower.parameters())
     assert values == (404_187_136 if encoder.mixes_time else 303_179_776)

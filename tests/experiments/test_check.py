@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from experiments import check
+from experiments.run.options import options_of
 
 from ..pretended import pretended
 from ..tiny import tiny_model
@@ -51,13 +52,12 @@ def test_the_mini_model_passes_with_every_option(ended):
     verdicts = [line.split()[0] for line in out.splitlines()[:-1]]
     assert set(verdicts) == {"ok"}
     assert out.splitlines()[-1].startswith("0 checks failed, in ")
-    options = [
-        f"{one.parent.name}={one.stem} " for g in ("rope_strategy", "kv_quant") for one in check.CONF.glob(f"{g}/*")
-    ]
+    options = [f"{group}={option} " for group in ("rope_strategy", "kv_quant") for option in options_of(group)]
     assert len(options) > 10
     assert all(option in out for option in options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("devices", ["cpu", "[meta:0,meta:1]"])
 def test_random_weights_of_a_large_model_pass_or_refuse_what_is_calibrated(ended, devices):
     sizes = [f"encoder.{key}={value}" for key, value in TINY.items()]

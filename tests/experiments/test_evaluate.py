@@ -1,15 +1,17 @@
 """The evaluate verb as a user meets it: its real command line, its folders, its exit code."""
 
 import json
+import shutil
 import sys
 
 import pytest
 
 from experiments import score
 
-from .bench import read
+from .cli import read
 
 
+@pytest.mark.slow
 def test_a_multirun_leaves_cells_a_table_and_figures_and_is_not_repeated(bench):
     arguments = ("-m", "sweep.name=grid", "frames=8,16", "kv_quant=none,int2", "rope_strategy=visual_only")
     said = bench.run(*arguments)
@@ -33,6 +35,7 @@ def test_a_multirun_leaves_cells_a_table_and_figures_and_is_not_repeated(bench):
     assert before == {cell: (cell / "samples.jsonl").stat().st_mtime_ns for cell in cells.values()}
 
 
+@pytest.mark.slow
 def test_a_video_that_cannot_be_decoded_fails_its_questions_alone(bench):
     bench.run("sweep.name=whole")
     clip = min((bench.folder / "clips").rglob("*.mp4"))
@@ -51,6 +54,17 @@ def test_a_video_that_cannot_be_decoded_fails_its_questions_alone(bench):
     assert "incomplete" in said
 
 
+def test_a_run_says_what_the_checkpoint_asks_for_and_does_not_get(bench, evaluate, tmp_path):
+    shutil.copytree(bench.folder / "languagebind", tmp_path, dirs_exist_ok=True)
+    file = tmp_path / "generation_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"repetition_penalty": 1.1}))
+    code, _ = evaluate("sweep.name=asking", f"model.path={tmp_path}", "data.limit=1")
+    (cell,) = bench.cells("asking").values()
+    assert code == 0
+    assert read(cell, "environment.json")["generation_not_followed"] == "repetition_penalty=1.1"
+    assert "asks for repetition_penalty=1.1: not followed, answers are greedy" in (cell / "evaluate.log").read_text()
+
+
 def test_a_frame_by_frame_encoder_says_that_rearranging_does_nothing(bench, evaluate):
     code, _ = evaluate("sweep.name=noop", encoder="per_frame")
     (cell,) = bench.cells("noop").values()
@@ -62,18 +76,11 @@ def test_a_frame_by_frame_encoder_says_that_rearranging_does_nothing(bench, eval
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["trainer.devices=2"], "trainer.devices must be 1, got 2: hydra.launcher.workers spreads cells over devices"),
-        (["trainer.threads=99"], "trainer.threads must be auto or 1 to"),
-        (["video.timeout_s=0"], "video.timeout_s must be a number of seconds over 0, got 0"),
-        (["cache.max_gb=-1"], "cache.max_gb must be at least 0, got -1"),
-        (["frames=12"], "frames must be a multiple of 8, the tower's group length, got 12: use 8 or 16"),
-        (["rope_strategy.factor=0.5"], "rope_strategy.factor must be at least 1 or auto, got 0.5"),
         (["kv_quant=int8", "kv_quant.sinks=500"], "int8 would quantise 0 of 45 prefix tokens"),
         (["kv_quant=int8", "kv_quant.decode=triton"], "decode=triton cannot be run: it needs a CUDA device, got cpu"),
-        (["model.path=nowhere"], "model.path=nowhere is no intpv checkpoint: config.json is missing"),
     ],
 )
-def test_bad_input_is_one_line(evaluate, arguments, line):
+def test_what_only_a_loaded_model_can_refuse_is_one_line(evaluate, arguments, line):
     code, said = evaluate("sweep.name=bad", *arguments)
     assert code == 1
     assert line in " ".join(said.split())
@@ -98,9 +105,36 @@ def test_saved_predictions_are_scored_anew_without_a_model(bench, evaluate, monk
     records = [json.loads(line) for line in (cell / "samples.jsonl").open()]
     records[0]["prediction"] = f"I say {records[0]['answer']}!"
     (cell / "samples.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
-    monkeypatch.setattr(sys, "argv", ["score", str(cell.parent), "--scorer", "contains"])
+    monkeypatch.setattr(sys, "argv", ["score", str(cell.parent), "scorer=contains"])
     score.main()
     (anew,) = bench.cells("saved@contains").values()
     assert json.loads((anew / "samples.jsonl").open().readline())["correct"]
     assert read(anew, "metrics.json").keys() == read(cell, "metrics.json").keys()
     assert read(anew, "metrics.json")["kv/bytes"] == read(cell, "metrics.json")["kv/bytes"]
+
+
+@pytest.mark.slow
+def test_nameless_runs_keep_to_folders_of_their_own_and_go_on_there(bench):
+    sweep = ("-m", "frames=8,16", "seed=1,2", "rearranger=random", "logger=none")
+    said = bench.run(*sweep)
+    folder = bench.folder / said.partition(":")[0]
+    assert folder.parent == bench.folder / "runs"
+    table = (folder / "table.md").read_text()
+    written = {file: file.stat().st_mtime_ns for file in folder.glob("*/samples.jsonl")}
+    assert len(written) == 4
+    assert sum(line.startswith("| none | random |") for line in table.partition("## Paired")[0].splitlines()) == 2
+    assert table.count("mean of seed=1,2: ") == 2
+    bench.run("frames=8", "seed=1", "rearranger=random", "measure=full", "logger=none")
+    bench.run("-m", "frames=8", "data.seed=1", "seed=1,2", "rearranger=random", "logger=none")
+    assert len(bench.cells("single")) == 1
+    bench.run(*sweep, "sweep.retry=all")
+    assert {file: file.stat().st_mtime_ns for file in folder.glob("*/samples.jsonl")} == written
+    assert (folder / "table.md").read_text() == table
+
+
+@pytest.mark.parametrize("job", [{"SLURM_NTASKS": "8"}, {"SLURM_NTASKS": "8", "SLURM_NTASKS_PER_NODE": "4"}])
+def test_a_cell_is_one_process_whatever_a_scheduler_says_of_its_job(evaluate, monkeypatch, job):
+    for name, value in {**job, "SLURM_JOB_NAME": "train", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}.items():
+        monkeypatch.setenv(name, value)
+    code, said = evaluate("frames=8", "seed=7", f"sweep.name=slurm-{len(job)}")
+    assert code == 0, said

@@ -5,13 +5,13 @@ import signal
 import numpy as np
 import pytest
 
-from intpv import measuring
-from intpv.attention_kl.time_bins import time_bins
-from intpv.inference import TrainedLength
-from intpv.measuring import Measuring
+from intpv.attention_kl.key_groups import time_bins
+from intpv.inference import measuring
+from intpv.inference.inference import TrainedLength
+from intpv.inference.measuring import Measuring
 from intpv.record.run_folder import RunFolder
 
-from .bench import read
+from .cli import read
 
 STATISTICS = ("mean", "median", "p95", "max")
 FLIPS = ("right_to_wrong", "wrong_to_right", "changed_wrong")
@@ -22,6 +22,7 @@ def _metrics(bench, sweep):
     return read(cell, "metrics.json")
 
 
+@pytest.mark.slow
 def test_measures_of_an_interrupted_cell_are_those_of_a_whole_one(bench, evaluate, monkeypatch):
     more = ("measure.reference=both", "measure.signatures=true", "measure.visual_rows=2")
     arguments = ("frames=16", "kv_quant=int2", "measure=full", *more)
@@ -70,6 +71,33 @@ def test_off_nothing_of_it_is_called(bench, evaluate, monkeypatch):
     (cell,) = bench.cells("measures_off").values()
     assert not any(name.startswith(("attention_kl", "flips", "signature")) for name in read(cell, "metrics.json"))
     assert not (cell / "attention_kl.npz").exists()
+
+
+def test_some_videos_are_measured_the_same_ones_in_every_cell(bench, evaluate, monkeypatch):
+    measured, measure = [], Measuring.measure
+
+    def noted(self, viewer, baseline, scorer, asked, floors):
+        measured.append((asked.item.id, asked.prefill is not None))
+        return measure(self, viewer, baseline, scorer, asked, floors)
+
+    monkeypatch.setattr(Measuring, "measure", noted)
+    for kv in ("none", "int2"):
+        assert evaluate("sweep.name=some", f"kv_quant={kv}", "measure=full", "measure.videos=1")[0] == 0
+    assert len(measured) == 2
+    assert len(set(measured)) == 1  # and its prefix in full precision was at hand
+    for cell in bench.cells("some").values():
+        assert read(cell, "metrics.json")["attention_kl/videos"] == 1
+
+
+def test_which_videos_are_measured_depends_on_their_ids_alone():
+    ids = [f"{number:03}" for number in range(50)]
+    some = Measuring(attention_kl=True, videos=10).chosen(ids)
+    assert len(set(some)) == 10
+    assert some == Measuring(signatures=True, videos=10).chosen(ids[::-1])
+    assert some == Measuring(attention_kl=True, videos=20).chosen(ids)[:10]
+    assert set(some) != set(ids[:10])  # the first of a benchmark are often of one kind
+    assert set(Measuring(attention_kl=True).chosen(ids)) == set(ids)
+    assert not Measuring(videos=10).chosen(ids)
 
 
 def test_at_the_trained_length_the_run_is_its_own_reference(bench, evaluate):
@@ -129,6 +157,6 @@ def test_repeated_frames_fall_into_the_references_bins(bench, evaluate, monkeypa
 )
 def test_bad_settings_are_one_line(evaluate, arguments, line):
     code, said = evaluate("sweep.name=bad_measure", *arguments)
-    assert code == 1
+    assert code == 2
     assert line in " ".join(said.split())
     assert "Traceback" not in said

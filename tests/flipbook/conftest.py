@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from intpv.flipbook.benchmark import Clip, draw
 from intpv.flipbook.question import Question, draw_questions
 from intpv.flipbook.render import RGB, SQUARE, render
 from intpv.flipbook.scene import REGIMES, SLOT, TORUS, Scene, draw_scene
-from intpv.video.sample import midpoint
+from intpv.flipbook.split import Clip, draw
+from intpv.video.sampling import midpoint
 
 
 class Glimpse(NamedTuple):

@@ -6,11 +6,10 @@ from itertools import product
 import numpy as np
 import pytest
 
-from intpv.flipbook.ceiling import blind, ceiling, posterior
-from intpv.flipbook.flash_posterior import miss_probability
+from intpv.flipbook.ceiling import blind, ceiling, miss_probability, posterior
 from intpv.flipbook.question import cause, motion, when_changed
 from intpv.flipbook.scene import DIRECTIONS, REGIMES, SLOT, SWITCHES, TORUS, Mover, Pulse, Scene
-from intpv.video.sample import linspace, midpoint
+from intpv.video.sampling import linspace, midpoint
 
 CHANCE = {
     "first": 8,

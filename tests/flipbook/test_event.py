@@ -1,6 +1,6 @@
 """Footprints: how many of the frames shown fall into what a question is about."""
 
-from intpv.flipbook.event import events, shortest
+from intpv.flipbook.question import events, shortest
 
 
 def test_events_are_those_the_question_names(regime, draw_many):

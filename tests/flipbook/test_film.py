@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from einops import rearrange
 
-from intpv.flipbook.film import write
-from intpv.flipbook.render import render
+from intpv.flipbook.render import PACKET, render, write
 from intpv.flipbook.scene import FPS, STEPS
 from intpv.video.reader import VideoReader
 
@@ -51,6 +50,13 @@ def test_pictures_that_look_equal_decode_equal(film):
     assert all(len(frames) == 1 for frames in looks.values())
 
 
+def test_the_size_of_a_coded_frame_tells_nothing(draw_many, tmp_path):
+    for number, (scene, _) in enumerate(draw_many("fast", 3, stream=11)):
+        with av.open(str(write(scene, tmp_path / f"{number}.mp4"))) as container:
+            sizes = [packet.size for packet in container.demux(video=0) if packet.pts is not None]
+        assert sizes == [PACKET] * STEPS
+
+
 def test_the_same_scene_gives_the_same_bytes_and_leaves_nothing_else(film, tmp_path):
     scene, path = film
     again = write(scene, tmp_path / "new" / "again.mp4")
@@ -62,7 +68,7 @@ def test_a_broken_off_write_leaves_no_file(film, tmp_path, monkeypatch):
     def fail(*_):
         raise RuntimeError("interrupted")
 
-    monkeypatch.setattr("intpv.flipbook.film.render", fail)
+    monkeypatch.setattr("intpv.flipbook.render.render", fail)
     with pytest.raises(RuntimeError, match="interrupted"):
         write(film[0], tmp_path / "clip.mp4")
     assert not list(tmp_path.iterdir())

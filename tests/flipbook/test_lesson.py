@@ -4,17 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from intpv.flipbook.batch import IGNORE, pack
+from intpv.flipbook.lesson import text_lesson, video_lesson
 from intpv.flipbook.question import OPTIONS
-from intpv.flipbook.recipe import Lessons, Recipe
+from intpv.flipbook.recipe import Recipe
 from intpv.flipbook.scene import COLORS, LIGHTS
-from intpv.flipbook.text_lesson import text_lesson
-from intpv.flipbook.video_lesson import video_lesson
+from intpv.flipbook.training import IGNORE, Lessons, pack
 from intpv.flipbook.vocabulary import tokenizer
 from intpv.kv_quant.kv_quant import NoQuant
 from intpv.rearranger.contiguous import Contiguous
 from intpv.rope_strategy.none import NoScaling
-from intpv.video_llm import VideoLLM
+from intpv.video_llm.video_llm import VideoLLM
 
 from ..tiny import tiny_model
 
@@ -25,12 +24,16 @@ def read(words: list[str], kind: str, question: str) -> str:
     asked = [word for word in question.lower().strip("?").split() if word in COLORS]
     if kind == "cause":
         return [word for word in words[: words.index("corners")] if word in LIGHTS][-1]
+    if kind in ("first light", "last light"):
+        return [word for word in words if word in LIGHTS][0 if kind == "first light" else -1]
     if kind == "light":
         return "yes" if next(light for light in LIGHTS if light in question) in words else "no"
     if kind == "direction":
         return next(word for word in words if word in ("left", "right", "up", "down"))
     if kind == "speed":
         return "faster" if words.index("creeping") < words.index("dashing") else "slower"
+    if kind == "rank":
+        return str(seen.index(asked[0]))
     answers = {"first": seen[0], "last": seen[-1], "count": str(len(seen))}
     if kind == "presence":
         return "yes" if asked[0] in seen else "no"
@@ -54,7 +57,7 @@ def test_kinds_and_answers_of_video_lessons_are_balanced():
     for lesson in lessons:
         for kind, _, answer in lesson.questions:
             answers.setdefault(kind, []).append(answer)
-    assert set(answers) == {*OPTIONS, "light"}
+    assert set(answers) == {*OPTIONS, "light", "first light", "last light", "rank"}
     for kind in ("presence", "order", "speed", "direction", "cause"):
         counts = np.unique(answers[kind], return_counts=True)[1]
         assert counts.min() > 0.6 * counts.mean()
@@ -85,6 +88,12 @@ def test_only_answers_are_targets():
     batch = pack([text_lesson(np.random.default_rng(i), 100) for i in range(4)], words, tiny_model().prompt, 40)
     kept = batch.targets[batch.targets != IGNORE].tolist()
     assert kept.count(words.eos_token_id) == sum(map(len, batch.answers)) == len(kept) / 2
+
+
+def test_the_first_text_lessons_are_short():
+    recipe = Recipe(steps=4, tower_steps=0, text_steps=4, short_steps=2, short=64, batch=8)
+    longest = [int(batch.positions.max()) for batch in Lessons(recipe, 0, 80)]
+    assert max(longest[:2]) <= 64 < min(longest[2:])
 
 
 def test_resuming_goes_on_with_the_next_batch():

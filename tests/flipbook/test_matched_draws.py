@@ -12,7 +12,7 @@ import pytest
 from intpv.flipbook.ceiling import ceiling
 from intpv.flipbook.question import KINDS, when_changed
 from intpv.flipbook.scene import COLORS, DIRECTIONS, LIGHTS, SLOT, TORUS
-from intpv.video.sample import midpoint
+from intpv.video.sampling import midpoint
 
 
 class Shown:
@@ -115,6 +115,7 @@ def test_scenes_that_look_alike_have_one_ceiling(draw_many):
     assert all(np.ptp(alike) < 1e-9 for alike in tops.values())
 
 
+@pytest.mark.slow
 def test_majority_of_few_draws_stays_below_the_ceiling_and_near_it(draw_many):
     """A few thousand draws teach the frequent looks only; the ways to move and the pairs of flashes are too many."""
     draws = Draws(midpoint(256, 8))

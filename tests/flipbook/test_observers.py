@@ -8,7 +8,7 @@ import pytest
 from intpv.flipbook.ceiling import ceiling, posterior
 from intpv.flipbook.question import Question
 from intpv.flipbook.scene import REGIMES, Scene
-from intpv.video.sample import midpoint
+from intpv.video.sampling import midpoint
 
 HONEST = ("count", "direction", "speed", "order", "when", "cause")  # kinds that one frame must not answer
 
@@ -25,6 +25,7 @@ def best(scene: Scene, question: Question, times) -> str:
     return max(beliefs, key=beliefs.get)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frames", [8, 64])
 def test_one_frame_or_none_shows_no_skill_on_the_test_split(asked, frames):
     """The best answers to nothing, the first and the last of the frames sampled, against what all of them can tell."""
@@ -83,6 +84,7 @@ def test_no_reader_of_sampled_pictures_beats_the_ceiling(split, glimpses, read_o
         assert np.mean(hits) <= expected.mean() + 3 * error + 1e-9, key
 
 
+@pytest.mark.slow
 def test_a_perfect_observer_of_half_the_frames_stays_below_the_ceiling_of_all(draw_many):
     """And one of all frames reaches it: the posterior's own answers, on fresh draws."""
     rng, times = np.random.default_rng(1), midpoint(256, 16)

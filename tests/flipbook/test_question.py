@@ -21,6 +21,11 @@ def test_ten_questions_of_all_kinds_with_the_answer_among_the_options(regime, dr
         assert {q.answer for q in questions if q.kind == "presence"} == {"yes", "no"}
 
 
+def test_the_place_of_a_presence_question_tells_nothing_of_its_answer(regime, draw_many):
+    first = [next(q.answer for q in questions if q.kind == "presence") for _, questions in draw_many(regime, 300, 7)]
+    assert 115 <= first.count("yes") <= 185  # four standard deviations
+
+
 def test_a_color_asked_about_is_named_in_the_text(regime, draw_many):
     for _, questions in draw_many(regime, 50, stream=6):
         for question in questions:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from intpv.flipbook.question import reversed_answer
 from intpv.flipbook.render import render
-from intpv.flipbook.reversal import reversed_answer
 from intpv.flipbook.scene import SLOT, STEPS
 
 

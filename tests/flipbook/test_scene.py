@@ -65,6 +65,7 @@ def test_the_mover_meets_three_patches_wherever_it_starts_and_never_jumps(scenes
         assert np.abs(steps.sum(0)).max() > 2 * 32  # px; the mini's patches are 16 of 48, so 32 of 96
 
 
+@pytest.mark.slow
 def test_the_test_split_shares_no_scene_with_training(regime, split):
     tested = {clip.scene for clip in split(regime)}
     streams = [[TRAIN_STREAM, seed, step, index] for seed in range(2) for step in range(25) for index in range(20)]

@@ -6,9 +6,10 @@ from safetensors.torch import save_file
 
 from intpv.errors import BadInput
 from intpv.kv_quant import calibration
-from intpv.kv_quant.calibration import EMBEDDED, KINDS, Stream, read
+from intpv.kv_quant.basis import PreRope
+from intpv.kv_quant.calibration import KINDS, Stream, read
 from intpv.kv_quant.kv_quant import KVQuant
-from intpv.kv_quant.pre_rope import PreRope
+from intpv.shipped import EMBEDDED
 
 
 def test_the_file_holds_ranges_and_moments_of_every_channel(calibrated):
@@ -87,7 +88,7 @@ def test_a_file_that_changed_is_read_anew(calibrated, tmp_path):
 
 
 def test_the_embedded_one_is_small_and_of_the_embedded_model():
-    assert EMBEDDED.stat().st_size < 200_000
+    assert (EMBEDDED / "calibration.safetensors").stat().st_size < 200_000
     held, _ = read("embedded")
     assert held.origin.model == "mini"
     assert held.about["split"].startswith("calibration")

@@ -6,9 +6,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from intpv.kv_quant.affine import decode
 from intpv.kv_quant.granularity import PerChannel, PerToken
-from intpv.kv_quant.quantiser import quantise
+from intpv.kv_quant.quantiser import decode, quantise
 
 GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden" / "kivi_quant.safetensors"
 

@@ -6,11 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from intpv.errors import BadInput
-from intpv.kv_quant.affine import decode
-from intpv.kv_quant.granularity import PerChannel, PerTensor, PerToken
-from intpv.kv_quant.quantiser import quantise
+from intpv.kv_quant.granularity import PerChannel, PerTensor, PerToken, Temporal
+from intpv.kv_quant.quantiser import decode, quantise
 from intpv.kv_quant.stored import Codes
-from intpv.kv_quant.temporal import Temporal
 
 shapes = st.tuples(st.integers(1, 3), st.integers(1, 30), st.integers(1, 5), st.sampled_from([4, 8, 16]))
 

@@ -5,8 +5,8 @@ import scipy.linalg
 import torch
 
 from intpv.errors import BadInput
+from intpv.kv_quant.basis import Hadamard, matrix
 from intpv.kv_quant.granularity import PerToken
-from intpv.kv_quant.hadamard import Hadamard, matrix
 from intpv.kv_quant.stored import Codes
 
 

@@ -118,7 +118,7 @@ def test_refusals_name_both_values():
         _policy(value_granularity="temporal").pack(_layers(20), ragged, None)
     with pytest.raises(ValueError, match="20, got 21"):
         _policy().pack(_layers(20), Layout((Span(21),)), None)
-    with pytest.raises(ValueError, match=r"angles \(S, d/2\) = \(20, 8\) of the keys, got \(20, 16\)"):
+    with pytest.raises(BadInput, match=r"angles \(S, d/2\) = \(20, 8\), got \(20, 16\)"):
         _policy(pre_rope=True).pack(_layers(20), Layout((Span(20),)), torch.zeros(20, 16))
 
 

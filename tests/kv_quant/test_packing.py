@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from intpv.errors import BadInput
-from intpv.kv_quant.packing import pack, unpack
+from intpv.kv_quant.quantiser import pack, unpack
 
 
 @pytest.mark.parametrize("bits", [2, 4, 8])

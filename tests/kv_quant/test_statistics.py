@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from intpv.errors import BadInput
-from intpv.kv_quant.statistics import Statistics
+from intpv.kv_quant.calibration import Statistics
 
 
 def _merged(pieces):

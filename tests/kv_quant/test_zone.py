@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intpv.errors import BadInput
-from intpv.kv_quant.zone import Zone
+from intpv.kv_quant.side import Zone
 from intpv.layout import Layout, Span
 
 small = st.integers(0, 12)

@@ -28,14 +28,13 @@ from transformers import (
 from intpv.model.hf_llava import HFLlava
 from intpv.model.llava_next_video import LlavaNextVideo
 from intpv.model.llava_onevision import LlavaOnevision
-from intpv.model.model import Model
-from intpv.model.prompt import Prompt
+from intpv.model.model import Model, Prompt
 from intpv.model.qwen2_5_vl import Qwen25VL
 from intpv.model.qwen3_vl import Qwen3VL
-from intpv.video.preprocess import Preprocess
-from intpv.video.smart import Smart
-from intpv.video.smart_volume import SmartVolume
-from intpv.video.square import Square
+from intpv.preprocess.clip import Preprocess
+from intpv.preprocess.qwen2_5_vl import Smart
+from intpv.preprocess.qwen3_vl import SmartVolume
+from intpv.preprocess.siglip import Square
 
 CORPUS = ["<0.25 seconds> USER: Did red flash before or after blue? ASSISTANT: yes no user assistant\n"]
 MEDIA = ["<image>", "<video>"]

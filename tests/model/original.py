@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from intpv.encoder.languagebind import LanguageBind
-from intpv.model.prompt import Prompt
+from intpv.model.model import Prompt
 from intpv.model.video_llava import load
-from intpv.video.tensor_crop import TensorCrop
+from intpv.preprocess.video_llava import TensorCrop
 
 from .llama_words import llama_tokenizer
 

@@ -7,10 +7,9 @@ from torch import nn
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
 from intpv.model.adapter import Adapter
-from intpv.model.llava_states import selected
-from intpv.model.model import Model
-from intpv.model.prompt import Prompt
-from intpv.video.preprocess import Preprocess
+from intpv.model.llava_family import selected
+from intpv.model.model import Model, Prompt
+from intpv.preprocess.clip import Preprocess
 
 from .families import QUESTIONS, clip, frozen, text, words
 from .test_families import build

@@ -1,6 +1,8 @@
 """A checkpoint folder: ordinary loaders read it, and whatever is not as in training is refused in one line."""
 
 import json
+import os
+import stat
 
 import pytest
 import torch
@@ -12,7 +14,7 @@ from intpv.encoder.own import Own
 from intpv.encoder.per_frame import PerFrame
 from intpv.encoder.weightless import weightless
 from intpv.errors import BadInput
-from intpv.model.checkpoint import load, save
+from intpv.model.mini import load, save
 from intpv.model.random import load as load_random
 
 from ..tiny import SIZES, tiny_model
@@ -35,6 +37,17 @@ def test_round_trip_in_half_precision(folder):
         assert all(torch.equal(p, weights[name].half().float()) for name, p in got.named_parameters())
         assert not any(p.requires_grad for p in got.parameters())
     assert (model.prompt, model.preprocess) == (original.prompt, original.preprocess)
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_every_file_is_as_private_as_the_users_own(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        save(tmp_path, tiny_model(), {"steps": 0})
+    finally:
+        os.umask(before)
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o666 & ~umask}
 
 
 def test_transformers_and_safetensors_read_it(folder):

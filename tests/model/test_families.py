@@ -8,7 +8,7 @@ import torch
 from hydra.errors import InstantiationException
 
 from intpv import options
-from intpv.cache.key import key
+from intpv.cache.hashing import key
 from intpv.cache.weights_hash import weights_hash
 from intpv.errors import BadInput
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
@@ -16,7 +16,7 @@ from intpv.rearranger.contiguous import Contiguous
 from intpv.rearranger.reversed import Reversed
 from intpv.rearranger.strided import Strided
 from intpv.rope_strategy.none import NoScaling
-from intpv.video_llm import VideoLLM
+from intpv.video_llm.video_llm import VideoLLM
 
 from .families import BUILDERS, OPTIONS, QUESTIONS, clip, family
 

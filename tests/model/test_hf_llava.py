@@ -18,9 +18,9 @@ from transformers.models.siglip.image_processing_pil_siglip import SiglipImagePr
 from intpv.encoder.own import Own
 from intpv.errors import BadInput
 from intpv.model.hf_llava import HFLlava
-from intpv.model.prompt import Prompt
-from intpv.video.preprocess import Preprocess
-from intpv.video.square import Square
+from intpv.model.model import Prompt
+from intpv.preprocess.clip import Preprocess
+from intpv.preprocess.siglip import Square
 
 from .families import frozen, text
 from .llama_words import llama_tokenizer

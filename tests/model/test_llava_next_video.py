@@ -11,7 +11,7 @@ from .test_families import build
 def test_its_own_stretch_is_where_strategies_start():
     known = family("llava_next_video")
     geometry = build(known.model).watch(*clip(8, known.size)).geometry
-    assert geometry.interpolation == 2.5
+    assert (geometry.rope_type, geometry.own_factor) == ("linear", 2.5)
     assert torch.equal(LinearScaling().table(geometry, 1.0), known.model.rotary.inv_freq)
     assert torch.equal(LinearScaling().table(geometry, 4.0), known.model.rotary.inv_freq / 4)
 

@@ -10,14 +10,15 @@ from intpv.encoder.languagebind import LanguageBind
 from intpv.flipbook.recipe import Geometry
 from intpv.flipbook.vocabulary import tokenizer
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
-from intpv.model.checkpoint import EMBEDDED, fingerprint, load
-from intpv.model.prompt import MINI
+from intpv.model.mini import fingerprint, load
+from intpv.model.model import MINI
+from intpv.preprocess.clip import Preprocess
 from intpv.rearranger.strided import Strided
 from intpv.rope_strategy.none import NoScaling
 from intpv.rope_strategy.visual_only import VisualOnlyScaling
-from intpv.video.preprocess import Preprocess
+from intpv.shipped import EMBEDDED
 from intpv.video.reader import VideoReader
-from intpv.video_llm import VideoLLM
+from intpv.video_llm.video_llm import VideoLLM
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,7 @@ def accuracy(llm: VideoLLM, clips: Flipbook, frames: int) -> float:
     return sum(right) / len(right)
 
 
+@pytest.mark.slow
 def test_it_answers_decoded_slow_clips_far_above_chance(mini, clips):
     """Blind guessing gives 0.29 here; the exact figures are the ablation's."""
     at_8 = accuracy(VideoLLM(mini, Strided(), NoScaling(), NoQuant()), clips, 8)

@@ -3,7 +3,7 @@
 import pytest
 
 from intpv.errors import BadInput
-from intpv.model.prompt import Prompt
+from intpv.model.model import Prompt
 
 
 def test_the_question_stands_where_the_template_says():

@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from transformers.video_utils import VideoMetadata
 
 from intpv.errors import BadInput
-from intpv.rope_strategy.counts import position_ids
 from intpv.rope_strategy.linear import LinearScaling
-from intpv.rope_strategy.strategy import RopeStrategy
+from intpv.rope_strategy.strategy import RopeStrategy, position_ids
+from intpv.video.sampling import Sampler
 
 from .families import QUESTIONS, clip, family, qwen2_5_vl
 from .test_families import build
@@ -24,6 +25,22 @@ def test_a_slot_stands_tokens_per_second_times_its_seconds_behind_the_first(spac
     """2 tokens a second, 2 frames a slot, rounded down."""
     slots = layout(family("qwen2_5_vl"), [index * spacing for index in range(8)])
     assert [slot.late for slot in slots] == late
+
+
+@pytest.mark.parametrize("repeat", [1, 2, 4, 8])
+def test_pictures_that_are_repeated_are_as_far_apart_as_the_processor_has_them(repeat):
+    """Sampled from 640 frames of 8 a second, each picture shown `repeat` times."""
+    indices = Sampler(repeat=repeat).indices(640, 64)
+    video = VideoMetadata(total_num_frames=640, fps=8, frames_indices=list(indices))
+    slots = layout(family("qwen2_5_vl"), video.timestamps)
+    per_slot = 2 * 2 / video.sampled_fps  # 2 frames a slot, 2 tokens a second
+    assert [slot.late for slot in slots] == [int(per_slot * place) for place in range(32)]
+
+
+def test_a_last_picture_that_is_repeated_to_fill_the_frames_does_not_slow_the_others_down():
+    known = family("qwen2_5_vl")
+    full, filled = layout(known, [0.5 * i for i in range(16)]), layout(known, [0.5 * min(i, 9) for i in range(16)])
+    assert [slot.late for slot in filled] == [slot.late for slot in full]
 
 
 @pytest.mark.parametrize("spacing", [0.5, 1.0])

@@ -5,8 +5,7 @@ from dataclasses import replace
 import torch
 
 from intpv.layout import AXES
-from intpv.rope_strategy.counts import position_ids
-from intpv.rope_strategy.strategy import RopeStrategy
+from intpv.rope_strategy.strategy import RopeStrategy, position_ids
 from intpv.rope_strategy.visual_only import VisualOnlyScaling
 
 from .families import QUESTIONS, clip, family

@@ -12,7 +12,7 @@ from intpv.rearranger.contiguous import Contiguous
 from intpv.rearranger.random import Random
 from intpv.rearranger.strided import Strided
 from intpv.rope_strategy.none import NoScaling
-from intpv.video_llm import VideoLLM
+from intpv.video_llm.video_llm import VideoLLM
 
 
 def weights(encoder, seed=0):

@@ -11,7 +11,7 @@ from intpv.encoder.languagebind import LanguageBind
 from intpv.encoder.per_frame import PerFrame
 from intpv.encoder.video_llava import unloaded
 from intpv.errors import BadInput
-from intpv.model import words
+from intpv.model.loading import config_json
 from intpv.model.random import load as load_random
 
 from .llama_words import write_words
@@ -102,7 +102,10 @@ def test_an_index_that_points_elsewhere_or_is_none(original, tmp_path):
     index.write_text(json.dumps(stated))
     refused(tmp_path, r"must name files beside it, got \.\./other\.bin")
     index.write_text("[]")
-    refused(tmp_path, r"index\.json is no index of weights")
+    refused(tmp_path, r"index\.json must hold an object, got a list")
+    for content in ("{}", '{"weight_map": {}}', '{"weight_map": {"lm_head.weight": 3}}'):
+        index.write_text(content)
+        refused(tmp_path, r"index\.json is no index of weights: its weight_map must name a file for every key")
 
 
 def test_a_key_in_two_shards(original, tmp_path):
@@ -219,7 +222,7 @@ def test_tokenizers(original, tmp_path):
     (folder / "tokenizer.json").write_text("{")
     refused(folder, r"tokenizer\.json cannot be read")
     (folder / "tokenizer.json").rename(folder / "tokenizer.model")
-    with patch.object(words, "find_spec", lambda name: None):
+    with patch.object(config_json, "find_spec", lambda name: None):
         refused(folder, r"tokenizer\.model can only be read with two more packages: pip install sentencepiece protobuf")
     (folder / "tokenizer.model").unlink()
     refused(folder, r"tokenizer\.model is missing, and so is tokenizer\.json")
@@ -252,7 +255,7 @@ def test_a_repository_that_is_not_in_the_cache(tmp_path, monkeypatch):
 def test_a_repository_in_the_cache_is_used_offline(original, tmp_path, monkeypatch):
     """The cache's own layout: refs/main names the snapshot."""
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr("intpv.model.place.snapshot_download", _cached(tmp_path))
+    monkeypatch.setattr("intpv.model.loading.hub.snapshot_download", _cached(tmp_path))
     snapshot = tmp_path / "models--me--mine/snapshots" / ("a" * 40)
     original.write(snapshot)
     (tmp_path / "models--me--mine/refs").mkdir()

@@ -12,13 +12,13 @@ from omegaconf import OmegaConf
 from safetensors import safe_open
 
 from experiments import evaluate
-from experiments.naming import register_resolvers
+from experiments.run.names import register_resolvers
 from intpv.encoder.video_llava import unloaded
 from intpv.kv_quant.kv_quant import NoQuant
 from intpv.rearranger.contiguous import Contiguous
 from intpv.rearranger.strided import Strided
 from intpv.rope_strategy.none import NoScaling
-from intpv.video_llm import VideoLLM
+from intpv.video_llm.video_llm import VideoLLM
 
 from ..pretended import pretended
 from .original import LLM, PROMPT, SIZES, Original, read
@@ -153,7 +153,7 @@ def overrides(*extra: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def configured():
-    register_resolvers("experiments")
+    register_resolvers()
 
     def composed(*given: str) -> dict:
         with initialize_config_dir(str(CONF), version_base="1.3"):
@@ -195,7 +195,7 @@ def test_sizes_of_random_weights_are_the_paper_s(configured):
     from transformers import LlamaForCausalLM
 
     from intpv.encoder.weightless import weightless
-    from intpv.model.stated import llama_config
+    from intpv.model.loading.config_json import llama_config
 
     config = configured("model=video_llava_7b")
     with weightless():
@@ -232,6 +232,7 @@ def test_evaluate_from_the_command_line(evaluated):
     assert found["kv/full_precision_bytes"] > 16 * 17 * 2 * 2 * 48 * 4
 
 
+@pytest.mark.slow
 def test_a_cell_over_two_devices_is_the_cell_on_one(evaluated):
     """Through Lightning, which moves a model that is on one."""
     given = ["kv_quant=int2", "kv_quant.value_group=12", "measure=[full,signatures]"]

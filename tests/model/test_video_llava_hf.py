@@ -16,14 +16,14 @@ from transformers import (
 from intpv.encoder.video_llava_hf import unloaded
 from intpv.errors import BadInput
 from intpv.kv_quant.kv_quant import NoQuant
-from intpv.model.prompt import Prompt
+from intpv.model.model import Prompt
 from intpv.model.video_llava_hf import load
+from intpv.preprocess.clip import Preprocess
 from intpv.rearranger.contiguous import Contiguous
 from intpv.rearranger.random import Random
 from intpv.rearranger.strided import Strided
 from intpv.rope_strategy.none import NoScaling
-from intpv.video.preprocess import Preprocess
-from intpv.video_llm import VideoLLM
+from intpv.video_llm.video_llm import VideoLLM
 
 from .llama_words import llama_tokenizer
 from .original import write_weights

@@ -1,7 +1,9 @@
 """environment.json: where a result comes from, without a path of the machine."""
 
 import json
+import os
 import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -61,6 +63,20 @@ def test_a_committed_tree_is_clean_until_something_changes(package):
     assert "+changed = 1" in dirty["diff"].splitlines()
 
 
+def test_published_results_are_no_code(package):
+    results = package.parent / "analysis" / "results"
+    results.mkdir(parents=True)
+    (results / "old.json").write_text("1")
+    git(package.parent, "add", ".")
+    git(package.parent, "commit", "-qm", "results")
+    (results / "old.json").write_text("2")
+    (results / "new.json").touch()
+    assert repository(package) | {"commit": None} == {"commit": None, "clean": True, "diff": "", "untracked": []}
+    repository.cache_clear()
+    (results.parent / "table.py").touch()
+    assert repository(package)["untracked"] == ["analysis/table.py"]
+
+
 def test_the_diff_is_one_that_git_can_apply(package):
     (package / "__init__.py").write_text("changed = 1\n")
     (package.parent / "saved.diff").write_text(repository(package)["diff"] + "\n")
@@ -86,3 +102,48 @@ def test_a_package_inside_a_repository_that_does_not_track_it_has_no_commit(pack
 def test_without_git_there_is_no_commit(package, monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert set(repository(package).values()) == {None}
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        ("pass", "ieee"),
+        ("torch.set_float32_matmul_precision('high')", "tf32"),
+        ("torch.set_float32_matmul_precision('highest')", "ieee"),
+        ("torch.backends.cuda.matmul.allow_tf32 = True", "tf32"),
+        ("torch.backends.cuda.matmul.fp32_precision = 'tf32'", "tf32"),
+    ],
+)
+def test_it_says_who_has_asked_for_tf32(asked, answer):
+    assert _elsewhere(asked)["float32_products"] == answer
+
+
+def test_an_image_may_ask_for_tf32_before_anything_runs():
+    assert _elsewhere("pass", TORCH_ALLOW_TF32_CUBLAS_OVERRIDE="1")["float32_products"] == "tf32"
+
+
+def test_it_says_how_the_allocator_is_set():
+    assert (
+        _elsewhere("pass", PYTORCH_CUDA_ALLOC_CONF="expandable_segments:True")["allocator"]
+        == "expandable_segments:True"
+    )
+    assert environment(0)["cuda"] == torch.version.cuda
+
+
+def test_the_driver_is_the_kernel_modules(tmp_path, monkeypatch):
+    said = tmp_path / "version"
+    said.write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.14  Thu Feb 22 01:44:30 UTC 2024\nGCC 12\n")
+    monkeypatch.setattr(module, "DRIVER", said)
+    assert environment(0)["driver"] == "550.54.14"
+    monkeypatch.setattr(module, "DRIVER", tmp_path / "none")
+    assert environment(0)["driver"] is None
+
+
+def _elsewhere(statement: str, **variables: str) -> dict:
+    """In a process of its own: torch reads the variables once, and its settings are everybody's."""
+    code = f"import json, torch; {statement}; from intpv.record.environment import environment as here"
+    code += "; print(json.dumps(here(0, 'cpu')))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=os.environ | variables, cwd=ROOT
+    )
+    return json.loads(done.stdout)

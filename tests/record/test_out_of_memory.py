@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from intpv.record.out_of_memory import asked_bytes, is_out_of_memory
+from intpv.record.run_folder import asked_bytes, is_out_of_memory
 
 PETABYTE = 2**50
 

@@ -2,18 +2,25 @@
 
 import json
 import os
+import re
 import stat
 
 import pytest
 import torch
 
+from intpv.errors import BadInput
 from intpv.record import atomic
-from intpv.record.run_folder import RunFolder
+from intpv.record.run_folder import SCHEMA, RunFolder, State
 from intpv.record.samples import to_line
 
 
 def read(folder, name):
     return json.loads((folder.path / name).read_text())
+
+
+def asked(videos: str, count: int = 3) -> dict[str, list[str]]:
+    """The ids of each video's questions, as `lines` makes them."""
+    return {video: [f"{video}/{i}" for i in range(count)] for video in videos}
 
 
 @pytest.fixture
@@ -23,7 +30,7 @@ def folder(tmp_path):
 
 def test_a_run_from_start_to_end(folder, lines):
     assert folder.status() is None
-    assert folder.open({"b": 3, "a": 3}, {"schema": 1}) == set()
+    assert folder.open(asked("ba"), {"schema": 1}) == set()
     assert folder.status() == "running"
     folder.append(lines("b"))
     folder.append(lines("a"))
@@ -42,9 +49,26 @@ def test_a_run_from_start_to_end(folder, lines):
     }
 
 
+def test_a_folder_of_a_newer_schema_is_refused_untouched_and_one_without_any_is_read(folder, lines):
+    folder.open(asked("a"))
+    folder.append(lines("a"))
+    status = folder.path / "status.json"
+    stated = read(folder, "status.json")
+    assert stated.pop("schema") == SCHEMA
+    status.write_text(json.dumps(stated))
+    assert RunFolder(folder.path).open(asked("a")) == {"a"}
+    status.write_text(json.dumps({**stated, "schema": SCHEMA + 1}))
+    before = {file: file.read_bytes() for file in folder.path.iterdir()}
+    line = f"{status} is of schema {SCHEMA + 1}, this intpv knows {SCHEMA}: use a newer one"
+    assert RunFolder(folder.path).state() == State("newer", line)
+    with pytest.raises(BadInput, match=re.escape(line)):
+        RunFolder(folder.path).open(asked("a"))
+    assert {file: file.read_bytes() for file in folder.path.iterdir()} == before
+
+
 @pytest.mark.parametrize("torn", [2, 40, 300])
 def test_a_torn_video_is_asked_again(folder, lines, torn):
-    expected = {"a": 3, "b": 3}
+    expected = asked("ab")
     folder.open(expected)
     folder.append(lines("a"))
     folder.append(lines("b"))
@@ -60,7 +84,7 @@ def test_a_torn_video_is_asked_again(folder, lines, torn):
 
 
 def test_a_resumed_run_ends_with_the_same_file(tmp_path, lines):
-    expected = dict.fromkeys("abc", 3)
+    expected = asked("abc")
     straight, resumed = RunFolder(tmp_path / "straight"), RunFolder(tmp_path / "resumed")
     straight.open(expected)
     resumed.open(expected)
@@ -77,15 +101,15 @@ def test_a_resumed_run_ends_with_the_same_file(tmp_path, lines):
 
 
 def test_opening_a_finished_cell_again_asks_nothing(folder, lines):
-    folder.open({"a": 3})
+    folder.open(asked("a"))
     folder.append(lines("a"))
     folder.finish({"accuracy": 1.0})
-    assert RunFolder(folder.path).open({"a": 3}) == {"a"}
+    assert RunFolder(folder.path).open(asked("a")) == {"a"}
     assert not (folder.path / "metrics.json").exists()  # until it is finished again
 
 
 def test_a_video_is_one_write(folder, lines, monkeypatch):
-    folder.open({"a": 3})
+    folder.open(asked("a"))
     written = []
     write = os.write
     monkeypatch.setattr(os, "write", lambda file, content: written.append(content) or write(file, content))
@@ -94,7 +118,7 @@ def test_a_video_is_one_write(folder, lines, monkeypatch):
 
 
 def test_a_full_disk_leaves_no_part_of_a_video(folder, lines, monkeypatch):
-    folder.open({"a": 3, "b": 3})
+    folder.open(asked("ab"))
     folder.append(lines("a"))
     before = (folder.path / "samples.jsonl").read_bytes()
     write = os.write
@@ -106,7 +130,7 @@ def test_a_full_disk_leaves_no_part_of_a_video(folder, lines, monkeypatch):
 
 
 def test_an_append_is_one_new_video(folder, lines):
-    folder.open({"a": 3, "b": 3})
+    folder.open(asked("ab"))
     folder.append(lines("a"))
     for records in ([], lines("a"), [*lines("b"), *lines("c")]):
         with pytest.raises(ValueError, match="one new video per append"):
@@ -125,7 +149,7 @@ def test_an_append_is_one_new_video(folder, lines):
     ],
 )
 def test_a_failure_keeps_its_traceback_and_the_answers(folder, lines, error, status):
-    folder.open({"a": 3, "b": 3})
+    folder.open(asked("ab"))
     folder.append(lines("a"))
     try:
         raise error
@@ -136,14 +160,14 @@ def test_a_failure_keeps_its_traceback_and_the_answers(folder, lines, error, sta
     assert described["type"] == type(error).__name__
     assert described["message"] == str(error)
     assert "test_run_folder.py" in described["traceback"]
-    assert RunFolder(folder.path).open({"a": 3, "b": 3}) == {"a"}
+    assert RunFolder(folder.path).open(asked("ab")) == {"a"}
     assert read(folder, "status.json")["error"] is None
 
 
 def test_a_cell_may_fail_before_it_is_opened(folder):
     folder.fail(ValueError("no such model"))
     assert folder.status() == "failed"
-    assert folder.open({"a": 3}) == set()
+    assert folder.open(asked("a")) == set()
 
 
 @pytest.mark.parametrize("value", [float("nan"), {"order": 1}, [1, 2], "high"])
@@ -169,4 +193,40 @@ def test_replacing_a_file_is_all_or_nothing(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="JSON"):
         atomic.write_json(file, {"status": float("nan")})
     assert list(tmp_path.iterdir()) == [file]
-    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002, 0o027])
+def test_files_are_as_private_as_the_users_own(folder, lines, umask):
+    before = os.umask(umask)
+    try:
+        folder.open(asked("a"), {"schema": 1})
+        folder.append(lines("a"))
+        folder.finish({"accuracy": 1.0})
+        (own := folder.path.parent / "own").touch()
+    finally:
+        os.umask(before)
+    modes = {stat.S_IMODE(file.stat().st_mode) for file in folder.path.iterdir()}
+    assert modes == {stat.S_IMODE(own.stat().st_mode)} == {0o666 & ~umask}
+
+
+def test_a_cell_is_not_finished_while_a_question_is_missing_or_another_one(folder, lines):
+    folder.open(asked("ab"))
+    folder.append(lines("a"))
+    with pytest.raises(BadInput, match=r"samples\.jsonl holds 3 of 6 questions, not b/0"):
+        folder.finish({"accuracy": 1.0})
+    folder.append([record | {"id": f"other/{i}"} for i, record in enumerate(lines("b"))])
+    with pytest.raises(BadInput, match="holds 3 of 6 questions, not b/0"):
+        folder.finish({"accuracy": 1.0})
+    assert folder.status() == "running"
+
+
+def test_what_two_runs_wrote_at_once_counts_once(folder, lines):
+    other = RunFolder(folder.path)
+    for run in (other, folder):
+        run.open(asked("a"))
+    for run in (other, folder):
+        run.append(lines("a"))
+    assert len(folder.samples()) == 6
+    assert RunFolder(folder.path).complete(asked("a")) == {"a"}
+    folder.finish({"accuracy": 1.0})
+    assert len(folder.samples()) == 3

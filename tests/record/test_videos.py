@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from intpv.record.videos import VideoFigures
+from intpv.record.samples import VideoFigures
 
 
 def test_figures_are_read_back_and_the_last_line_of_a_video_counts(tmp_path):
@@ -30,3 +30,8 @@ def test_what_is_no_finite_number_is_refused_by_its_name(tmp_path, value):
     with pytest.raises(ValueError, match="metric time/watch_s must be a finite number or null, got"):
         figures.append("a", {"time/ask_s": 1.0, "time/watch_s": value})
     assert figures.read() == {}
+
+
+def test_what_is_null_is_left_out(tmp_path):
+    (tmp_path / "videos.jsonl").write_text('{"video": "a", "time/ask_s": 1.0, "time/watch_s": null}\n')
+    assert VideoFigures(tmp_path).read() == {"a": {"time/ask_s": 1.0}}

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from intpv.record.wandb_mirror import WandbMirror
-from intpv.record.wandb_run import run_id
+from intpv.logger.wandb import WandbMirror, run_id
 
 from .wandb_files import ended_runs, read_runs
 
@@ -20,7 +19,7 @@ METRICS = {"accuracy": 0.75, "skill": None}
 STRIP = np.zeros((96, 192, 3), np.uint8)
 PARALLEL = """
 import sys
-from intpv.record.wandb_mirror import WandbMirror
+from intpv.logger.wandb import WandbMirror
 mirror = WandbMirror(dir=sys.argv[1])
 for cell in range(3):
     name = f"{sys.argv[2]}-{cell}"

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from intpv.record.figure import Figure
-from intpv.record.wandb_mirror import WandbMirror
+from intpv.logger.mirror import Figure
+from intpv.logger.wandb import WandbMirror
 
 from .wandb_files import ended_runs
 

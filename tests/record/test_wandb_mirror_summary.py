@@ -2,9 +2,8 @@
 
 import pytest
 
-from intpv.record.curve import Curve
-from intpv.record.wandb_mirror import WandbMirror
-from intpv.record.wandb_run import run_id
+from intpv.logger.mirror import Curve
+from intpv.logger.wandb import WandbMirror, run_id
 
 from .wandb_files import ended_runs
 

@@ -18,6 +18,8 @@ class Run:
     job_type: str = ""
     project: str = ""
     entity: str = ""
+    notes: str = ""
+    system: list = field(default_factory=list)  # W&B's own statistics
     tags: list = field(default_factory=list)
     config: dict = field(default_factory=dict)
     rows: list = field(default_factory=list)  # history, W&B's own keys left out
@@ -87,13 +89,15 @@ def _read(file: Path) -> Run:
         if kind == "run":
             run.id, run.name, run.group = record.run.run_id, record.run.display_name, record.run.run_group
             run.job_type, run.project, run.entity = record.run.job_type, record.run.project, record.run.entity
-            run.tags = list(record.run.tags)
+            run.tags, run.notes = list(record.run.tags), record.run.notes
             _update(run.config, record.run.config.update)
         elif kind == "config":
             _update(run.config, record.config.update)
         elif kind == "history":
             row = {_key(item): json.loads(item.value_json) for item in record.history.item}
             run.rows.append({name: value for name, value in row.items() if not name.startswith("_")})
+        elif kind == "stats":
+            run.system.append({item.key: item.value_json for item in record.stats.item})
         elif kind == "metric":
             run.step_metrics[record.metric.name or record.metric.glob_name] = record.metric.step_metric
         elif kind == "exit":

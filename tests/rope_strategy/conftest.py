@@ -3,15 +3,17 @@
 from pathlib import Path
 
 import pytest
-import torch
-from hydra.utils import instantiate
-from omegaconf import OmegaConf
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaForCausalLM
 
 from intpv.layout import Layout, Span
+from intpv.options import CONF, option
 from intpv.rope_strategy.geometry import RopeGeometry
+from intpv.rope_strategy.own_rope import own_rope
+from intpv.rope_strategy.rotation import Rotation
 
-YAMLS = sorted((Path(__file__).parents[2] / "conf" / "rope_strategy").glob("*.yaml"))
+from ..tiny import tiny_llama
+
+YAMLS = sorted((CONF / "rope_strategy").glob("*.yaml"))
 
 
 def video(num_frames: int, tokens: int = 5) -> Layout:
@@ -28,7 +30,7 @@ def yaml(request) -> Path:
 
 @pytest.fixture
 def strategy(yaml):
-    return instantiate(OmegaConf.load(yaml))
+    return option("rope_strategy", yaml.stem)
 
 
 @pytest.fixture(params=[8, 32], ids=lambda frames: f"{frames}frames")
@@ -41,17 +43,17 @@ def geometry(request) -> RopeGeometry:
     return RopeGeometry(*request.param)
 
 
+def geometry_of(rotary, trained_length: int, growing: tuple[str, ...] = (), length: int = 1) -> RopeGeometry:
+    """What strategies scale of a module."""
+    return own_rope(rotary, trained_length, growing, length).scaled
+
+
+def rotation_of(rotary, strategy, layout: Layout, factor: float, trained_length: int = 40) -> Rotation:
+    """As a context fixes it."""
+    own = own_rope(rotary, trained_length, layout.growing_axes, layout.length + strategy.reserve_text)
+    return Rotation(strategy, layout, own, factor)
+
+
 @pytest.fixture(scope="session")
-def tiny_llama() -> LlamaForCausalLM:
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=50,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        max_position_embeddings=64,
-        initializer_range=0.1,  # at the usual 0.02 random weights attend to everything alike
-        rope_parameters={"rope_type": "default", "rope_theta": 100.0},
-    )
-    return LlamaForCausalLM(config).eval()
+def llama() -> LlamaForCausalLM:
+    return tiny_llama()

@@ -9,26 +9,26 @@ from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import Qwen2_5_VLRotaryE
 from transformers.models.qwen3_vl.modeling_qwen3_vl import Qwen3VLTextRotaryEmbedding
 
 from intpv.errors import BadInput
+from intpv.hf.rotary import applied
 from intpv.layout import AXES, Layout, Span
-from intpv.rope_strategy.apply import applied, axis_of, geometry_of
-from intpv.rope_strategy.counts import position_ids
-from intpv.rope_strategy.geometry import RopeGeometry, baseline_inv_freq
+from intpv.rope_strategy.geometry import baseline_inv_freq
 from intpv.rope_strategy.linear import LinearScaling
+from intpv.rope_strategy.own_rope import axis_of
 from intpv.rope_strategy.strategy import RopeStrategy
 from intpv.rope_strategy.visual_only import VisualOnlyScaling
+
+from .conftest import geometry_of, rotation_of
 
 SHARED = {"num_attention_heads": 1, "num_key_value_heads": 1, "hidden_size": 32, "head_dim": 32}
 ROPE = {"rope_type": "default", "rope_theta": 1000.0, "mrope_section": [6, 5, 5]}
 
 
 def module(kind: str):
-    """Rotary module and config."""
     build, rotary = {
         "sections": (Qwen2_5_VLTextConfig, Qwen2_5_VLRotaryEmbedding),
         "interleaved": (Qwen3VLTextConfig, Qwen3VLTextRotaryEmbedding),
     }[kind]
-    config = build(**SHARED, rope_parameters=ROPE)
-    return rotary(config), config
+    return rotary(build(**SHARED, rope_parameters=ROPE))
 
 
 def video(slots: int, moves: bool) -> Layout:
@@ -56,13 +56,13 @@ def grids(request):
 @pytest.mark.parametrize("axes", ["auto", ("height",), AXES])
 @pytest.mark.parametrize("factor", [1.0, 4.0])
 def test_the_module_turns_by_the_angles_of_the_strategy(strategy, kind, grids, axes, factor):
-    rotary, config = module(kind)
-    geometry = geometry_of(config, 40, rotary, grids.growing_axes)
+    rotary = module(kind)
+    geometry = geometry_of(rotary, 40, grids.growing_axes)
     strategy = replace(strategy, axes=axes)
-    positions, angles = strategy.positions(grids, factor), strategy.angles(grids, geometry, factor)
-    table = rotary.inv_freq
-    with applied(rotary, strategy, geometry, factor):
-        cos, sin = rotary(torch.zeros(1), position_ids(positions))
+    angles = strategy.angles(grids, geometry, factor)
+    table, ids = rotary.inv_freq, torch.arange(grids.length).expand(3, 1, -1)
+    with applied(rotary, rotation_of(rotary, strategy, grids, factor), range(grids.length)):
+        cos, sin = rotary(torch.zeros(1), ids)
     scale = strategy.attention_scale(factor)
     torch.testing.assert_close(cos[0, :, :16], angles.cos() * scale, atol=1e-5, rtol=0)
     torch.testing.assert_close(sin[0, :, :16], angles.sin() * scale, atol=1e-5, rtol=0)
@@ -70,16 +70,14 @@ def test_the_module_turns_by_the_angles_of_the_strategy(strategy, kind, grids, a
 
 
 def test_at_factor_one_it_is_the_table_of_training(strategy, kind, grids):
-    rotary, config = module(kind)
-    geometry = geometry_of(config, 40, rotary, grids.growing_axes)
+    geometry = geometry_of(module(kind), 40, grids.growing_axes)
     assert torch.equal(strategy.table(geometry, 1.0), baseline_inv_freq(geometry))
     assert torch.equal(strategy.positions(grids, 1.0), RopeStrategy().positions(grids, 1.0))
 
 
 @pytest.mark.parametrize("axis", range(3))
 def test_scaling_one_axis_leaves_the_channels_of_the_others(strategy, kind, axis):
-    rotary, config = module(kind)
-    geometry = geometry_of(config, 40, rotary, AXES)
+    geometry = geometry_of(module(kind), 40, AXES)
     strategy = replace(strategy, axes=AXES[axis])
     others = torch.tensor(geometry.axis_of) != axis
     assert torch.equal(strategy.table(geometry, 4.0)[others], baseline_inv_freq(geometry)[others])
@@ -92,8 +90,8 @@ def test_with_one_axis_the_choice_changes_nothing(strategy, geometry, layout, fa
 
 
 def test_the_module_says_which_channel_is_whose():
-    assert axis_of(module("sections")[0]) == (0,) * 6 + (1,) * 5 + (2,) * 5
-    assert axis_of(module("interleaved")[0]) == (0, 1, 2) * 5 + (0,)
+    assert axis_of(module("sections")) == (0,) * 6 + (1,) * 5 + (2,) * 5
+    assert axis_of(module("interleaved")) == (0, 1, 2) * 5 + (0,)
 
 
 def test_axes_that_grow_are_those_on_which_frames_are_told_apart():
@@ -125,15 +123,3 @@ def test_visual_only_squeezes_frames_and_leaves_the_steps_of_text():
 def test_refuses_an_axis_that_is_none(axes):
     with pytest.raises(BadInput, match=r"rope_strategy\.axes must be auto or some of temporal, height, width, got"):
         LinearScaling(axes=axes)
-
-
-def test_a_checkpoints_own_interpolation_is_its_baseline(strategy):
-    """LLaVA-NeXT-Video was trained with positions over 2.5: at s = 1 that is what turns, at s it is slower still."""
-    plain, stretched = RopeGeometry(32, 1000.0, 40), RopeGeometry(32, 1000.0, 40, interpolation=2.5)
-    assert torch.equal(strategy.table(stretched, 1.0), baseline_inv_freq(plain) / 2.5)
-    assert (strategy.table(stretched, 4.0) <= strategy.table(stretched, 1.0) * (1 + 1e-6)).all()
-
-
-def test_refuses_a_checkpoint_that_is_squeezed_below_one():
-    with pytest.raises(BadInput, match=r"linear rope factor must be at least 1, got 0\.5"):
-        RopeGeometry(32, 1000.0, 40, interpolation=0.5)

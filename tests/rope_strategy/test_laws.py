@@ -7,6 +7,7 @@ import torch
 
 from intpv.layout import Layout, Span
 from intpv.rope_strategy.geometry import baseline_inv_freq
+from intpv.rope_strategy.strategy import RopeStrategy
 
 FACTORS = [1.0, 1.5, 4.0, 7.3]
 
@@ -18,7 +19,7 @@ def test_at_factor_one_it_is_the_baseline_bit_for_bit(strategy, geometry, layout
 
 
 def test_at_trained_length_auto_is_exactly_one(strategy, layout):
-    assert strategy.resolve(layout, layout.visual_length, layout.length + 32) == 1.0
+    assert strategy.resolve(layout, (layout.visual_length,), layout.length + 32) == 1.0
 
 
 @pytest.mark.parametrize("factor", FACTORS)
@@ -50,6 +51,8 @@ def test_positions_start_at_zero_and_grow(strategy, layout, factor):
 
 @pytest.mark.parametrize("factor", FACTORS)
 def test_angles_are_positions_times_inv_freq(strategy, geometry, layout, factor):
+    if type(strategy).angles is not RopeStrategy.angles:
+        pytest.skip("its angles are its own: `experiments.check` holds a model to them")
     outer = torch.outer(strategy.positions(layout, factor)[0], strategy.inv_freq(geometry, factor))
     assert torch.equal(strategy.angles(layout, geometry, factor), outer)
 

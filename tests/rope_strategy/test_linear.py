@@ -7,10 +7,12 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-from intpv.rope_strategy.apply import applied, geometry_of
+from intpv.hf.rotary import applied
 from intpv.rope_strategy.geometry import RopeGeometry
 from intpv.rope_strategy.linear import LinearScaling
 from intpv.rope_strategy.strategy import RopeStrategy
+
+from .conftest import rotation_of
 
 LINEAR = LinearScaling()
 FACTORS = [1.5, 2.0, 3.0, 5.3, 16.0]
@@ -47,14 +49,13 @@ def test_frequencies_and_positions_give_the_same_angles(geometry, layout, factor
 
 @pytest.mark.parametrize("factor", FACTORS)
 @torch.inference_mode()
-def test_frequencies_and_positions_give_the_same_logits(tiny_llama: LlamaForCausalLM, layout, factor):
-    rotary, geometry = tiny_llama.model.rotary_emb, geometry_of(tiny_llama.config, 40)
-    tokens = torch.arange(layout.length)[None] * 7 % tiny_llama.config.vocab_size
-    mask = torch.ones_like(tokens)  # without it transformers takes steps other than 1 for packed sequences
+def test_frequencies_and_positions_give_the_same_logits(llama: LlamaForCausalLM, layout, factor):
+    rotary, ids = llama.model.rotary_emb, torch.arange(layout.length)[None]
+    tokens = torch.arange(layout.length)[None] * 7 % llama.config.vocab_size
 
     def logits(strategy):
-        with applied(rotary, strategy, geometry, factor):
-            return tiny_llama(tokens, attention_mask=mask, position_ids=strategy.positions(layout, factor)).logits
+        with applied(rotary, rotation_of(rotary, strategy, layout, factor), range(layout.length)):
+            return llama(tokens, position_ids=ids).logits
 
     scaled, twin = logits(LINEAR), logits(ThroughPositions())
     assert (scaled - logits(RopeStrategy())).abs().max() > 0.1  # the angles do reach the logits

@@ -9,7 +9,7 @@ from intpv.rope_strategy.none import NoScaling
 @pytest.mark.parametrize("factor", ["auto", 1, 1.0])
 @pytest.mark.parametrize("window", ["visual", "llm"])
 def test_factor_is_always_one(layout, factor, window):
-    assert NoScaling(factor=factor, window=window).resolve(layout, 1, 1) == 1.0
+    assert NoScaling(factor=factor, window=window).resolve(layout, (1,), 1) == 1.0
 
 
 @pytest.mark.parametrize("factor", [2, 1.5])

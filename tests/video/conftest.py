@@ -77,3 +77,11 @@ def short_clip(tmp_path) -> Path:
 def reader():
     """Decodes in a child; no file of the tests needs the seconds it may take."""
     return VideoReader(timeout_s=30)
+
+
+@pytest.fixture(params=["pyav", "decord"])
+def decoder(request) -> str:
+    """Each decoder there is."""
+    if request.param == "decord":
+        pytest.importorskip("decord", reason="decord has no wheel for this platform")
+    return request.param

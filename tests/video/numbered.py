@@ -6,11 +6,11 @@ from pathlib import Path
 
 import av
 
-from intpv.video.decode import VideoError, decode
-from intpv.video.sample import Sampler
+from intpv.video.reader import VideoError, decode
+from intpv.video.sampling import Sampler
 from tests.video.streams import X264, encode, number_in, remux
 
-MATRICES = {0: (1, 0, 0, 1), 90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}  # (a, b, c, d)
+MATRICES = {0: (1, 0, 0, 1), 90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}  # degrees -> (a, b, c, d)
 Encoded = Callable[[str], Path]  # name of one of STREAMS -> its file
 
 
@@ -28,12 +28,11 @@ def coded(name: str) -> Clip:
     return Clip(lambda folder, encoded: encoded(name))
 
 
-def with_matrix(path: Path, degrees: int) -> Path:
+def with_matrix(path: Path, a: float, b: float, c: float, d: float) -> Path:
     """Write the display matrix into the track's header (ISO/IEC 14496-12)."""
-    a, b, c, d = MATRICES[degrees]
     content = bytearray(path.read_bytes())
     place = content.index(b"tkhd") + 44  # after the box type, version, times, track, duration, layer and volume
-    numbers = (a << 16, b << 16, 0, c << 16, d << 16)
+    numbers = (round(number * (1 << 16)) for number in (a, b, 0, c, d))
     content[place : place + 20] = b"".join(number.to_bytes(4, "big", signed=True) for number in numbers)
     path.write_bytes(content)
     return path
@@ -58,7 +57,7 @@ def short(name: str, num_frames: int = 30, **settings) -> Callable[[Path, Encode
 
 def turned(degrees: int, size: tuple[int, int] = (192, 128)) -> Clip:
     def make(folder: Path, encoded: Encoded) -> Path:
-        return with_matrix(short("turned.mp4", size=size)(folder, encoded), degrees)
+        return with_matrix(short("turned.mp4", size=size)(folder, encoded), *MATRICES[degrees])
 
     return Clip(make, count=30, turned=degrees // 90)
 

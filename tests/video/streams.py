@@ -3,6 +3,7 @@
 One is PyAV decoding a file from start to end; the other needs no decoder's word: every frame carries its own number.
 """
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -87,6 +88,9 @@ def encode(
             ticks += 4 * (gap if i % 2 else 1)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+    if codec == "libsvtav1" and hasattr(os, "SCHED_OTHER"):
+        # run by root, SVT-AV1 makes its caller a real-time process, and so all that is started by it from then on
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     return path
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from intpv.video import child
-from intpv.video.decode import VideoError
+from intpv.video.reader import VideoError
 
 
 def test_the_child_does_not_know_torch():

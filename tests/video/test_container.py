@@ -4,8 +4,8 @@ import pytest
 
 from intpv.video import container as module
 from intpv.video.container import opened, packet_index
-from intpv.video.decode import VideoError, decode
-from intpv.video.sample import Sampler
+from intpv.video.reader import VideoError, decode
+from intpv.video.sampling import Sampler
 from tests.video.streams import remux
 
 

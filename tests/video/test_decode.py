@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from intpv.errors import BadInput
-from intpv.video.decode import VideoError, decode
-from intpv.video.sample import Sampler
+from intpv.video.reader import VideoError, decode
+from intpv.video.sampling import Sampler
 from tests.video.streams import remux
 
 
@@ -97,7 +97,7 @@ def _sound(path):
         ("empty.mp4", lambda path: path.touch(), "the file is empty"),
         ("text.mp4", lambda path: path.write_text("not a video\n" * 99), r"not a readable video \(.+\)"),
         ("list.mp4", lambda path: path.write_text("#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n"), "not a readable"),
-        ("sound.wav", _sound, "the file has no video stream"),
+        ("sound.mkv", _sound, "the file has no video stream"),
     ],
 )
 def test_what_is_no_video_gives_one_line_with_name_and_reason(tmp_path, name, make, reason):

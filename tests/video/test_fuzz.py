@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from intpv.video.decode import VideoError
 from intpv.video.decoded import decode_file
-from intpv.video.sample import Sampler
+from intpv.video.reader import VideoError
+from intpv.video.sampling import Sampler
 from tests.video import fuzz
 from tests.video.family import family
 

@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intpv.cache.cache import Cache
-from intpv.data.item import VideoItem
+from intpv.data.benchmark import VideoItem
+from intpv.inference.viewing import Viewer
 from intpv.kv_quant.kv_quant import NoQuant
 from intpv.rearranger.strided import Strided
 from intpv.rope_strategy.none import NoScaling
-from intpv.video.order import ORDERS, shuffled
 from intpv.video.reader import VideoReader
-from intpv.video_llm import VideoLLM
-from intpv.viewing import Viewer
+from intpv.video.sampling import ORDERS, shuffled
+from intpv.video_llm.video_llm import VideoLLM
 from tests.tiny import tiny_model
 
 FRAMES = 16

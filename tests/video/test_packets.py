@@ -2,7 +2,7 @@
 
 import pytest
 
-from intpv.video.packets import Packet, PacketIndex
+from intpv.video.container import Packet, PacketIndex
 
 # display order 0..11; keyframes at 0, 4, 8; frames 3 and 7 are shown before the keyframe they follow in the file
 FILE_ORDER = [0, 2, 1, 4, 3, 5, 6, 8, 7, 9, 10, 11]

@@ -10,9 +10,8 @@ import pytest
 
 from intpv.errors import BadInput
 from intpv.video import process
-from intpv.video.decode import VideoError, decode
-from intpv.video.reader import VideoReader
-from intpv.video.sample import Sampler
+from intpv.video.reader import VideoError, VideoReader, decode
+from intpv.video.sampling import Sampler
 
 
 def child_of(reader):
@@ -74,7 +73,7 @@ def test_a_relative_name_after_the_folder_has_changed(reader, short_clip, monkey
 
 
 def test_settings_that_cannot_be_are_no_fault_of_the_video(reader, short_clip):
-    with pytest.raises(BadInput, match=r"multiple of repeat 4, got 6") as caught:
+    with pytest.raises(BadInput, match=r"multiple of video\.repeat=4, got 6") as caught:
         VideoReader(repeat=4).read(short_clip, 6)
     assert not isinstance(caught.value, VideoError)
     for seconds in (0, -1, float("nan")):

@@ -18,12 +18,12 @@ from transformers.models.siglip.image_processing_pil_siglip import SiglipImagePr
 from transformers.models.video_llava.image_processing_video_llava import VideoLlavaImageProcessor
 
 from intpv.errors import BadInput
-from intpv.video.pixels import CLIP_MEAN, CLIP_STD
-from intpv.video.preprocess import Preprocess
-from intpv.video.smart import Smart
-from intpv.video.smart_volume import SmartVolume
-from intpv.video.square import Square
-from intpv.video.tensor_crop import TensorCrop
+from intpv.preprocess.clip import Preprocess
+from intpv.preprocess.pixels import CLIP_MEAN, CLIP_STD
+from intpv.preprocess.qwen2_5_vl import Smart
+from intpv.preprocess.qwen3_vl import SmartVolume
+from intpv.preprocess.siglip import Square
+from intpv.preprocess.video_llava import TensorCrop
 
 CONF = Path(__file__).parents[2] / "conf"
 SHAPES = [(480, 854), (853, 481), (100, 61), (33, 47), (225, 400), (224, 225), (224, 224), (387, 386)]

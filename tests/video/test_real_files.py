@@ -7,8 +7,8 @@ import pytest
 
 from intpv.video import decode_pyav
 from intpv.video.container import opened, packet_index
-from intpv.video.decode import VideoError, decode
-from intpv.video.sample import Sampler
+from intpv.video.reader import VideoError, decode
+from intpv.video.sampling import Sampler
 from intpv.video.seek import by_seek
 from tests.video.verdict import verdict
 

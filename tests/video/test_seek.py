@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from intpv.video import decode_pyav, packets
+from intpv.video import container as packets
+from intpv.video import decode_pyav
 from intpv.video.container import opened, packet_index
-from intpv.video.sample import Sampler
+from intpv.video.sampling import Sampler
 from intpv.video.seek import by_seek
 
 

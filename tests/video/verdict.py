@@ -14,9 +14,8 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from intpv.video.decode import Video, VideoError
-from intpv.video.packets import SHORT
-from intpv.video.reader import VideoReader
+from intpv.video.container import SHORT
+from intpv.video.reader import Video, VideoError, VideoReader
 
 LAWFUL = ("answered", "refused")
 VERDICTS = (*LAWFUL, "hung", "crashed", "wrong", "unsteady")

@@ -14,6 +14,13 @@ def test_what_is_visible_is_what_cuda_would_see(monkeypatch):
         assert visible() == [None]
 
 
+def test_without_the_variable_gpus_are_numbered_from_0_whatever_their_files_are_called(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert visible(["/dev/nvidia3"]) == ["0"]  # one of eight, given to a container
+    assert visible([f"/dev/nvidia{number}" for number in (1, 10, 5)]) == ["0", "1", "2"]
+    assert visible([]) == [None]
+
+
 @pytest.mark.parametrize(
     ("gpus", "expected"), [(1, ["0", "1", "2", "3", "4"]), (2, ["0,1", "2,3"]), (3, ["0,1,2"]), (5, ["0,1,2,3,4"])]
 )

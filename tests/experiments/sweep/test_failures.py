@@ -2,8 +2,12 @@
 
 import pytest
 
+from intpv.logger.wandb import WandbMirror
+
 from ...record.wandb_files import ended_runs
-from ..bench import read
+from ..cli import read
+
+pytestmark = pytest.mark.slow  # whole sweeps
 
 STRATEGIES = """
 import faulthandler
@@ -30,11 +34,17 @@ TARGETS = {"failed": "Raises", "oom": "WantsTooMuch", "crash": "Crashes"}
 
 
 @pytest.fixture(scope="module")
-def sweep(bench):
-    """(what was said, kind of failure or "done" -> folder), after one sweep over all of them."""
+def sweep(bench, tmp_path_factory):
+    """(what was said, kind of failure or "done" -> folder), after one sweep over all of them.
+
+    It is started by a process with a run of W&B's own, as from a notebook, whose W&B all its children would use.
+    """
+    outer = WandbMirror(dir=str(tmp_path_factory.mktemp("outer")), offline=True)
+    outer.start("outer", "notebook", {}, {})
     (bench.folder / "strategies.py").write_text(STRATEGIES)
     targets = ",".join([*(f"strategies.{name}" for name in TARGETS.values()), "intpv.rope_strategy.none.NoScaling"])
     said = bench.run("-m", "sweep.name=failures", f"rope_strategy._target_={targets}", code=1)
+    outer.finish({}, failed=False)
     cells = {}
     for folder in bench.cells("failures").values():
         target = (folder / ".hydra" / "overrides.yaml").read_text()

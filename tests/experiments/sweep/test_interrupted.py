@@ -10,7 +10,7 @@ import pytest
 
 from intpv.record.run_folder import RunFolder
 
-from ..bench import interrupt
+from ..cli import interrupt
 
 SWEEP = ("-m", "frames=8,16", "kv_quant=none,int2", "data.limit=40", "logger=none")
 

@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
-from ..bench import ROOT, read
+from ..cli import ROOT, read
+
+pytestmark = pytest.mark.slow  # whole sweeps
 
 GRID = ("-m", "frames=8,16", "kv_quant=none,int2", "rope_strategy=none,visual_only", "logger=none")
 
@@ -30,14 +32,13 @@ def test_a_plan_names_every_cell_and_runs_none(bench, grid):
 
 
 def test_the_bytes_of_the_plan_are_the_bytes_of_the_cells(bench, grid):
-    from analysis.units import bytes_text
+    from analysis.table import bytes_text
 
     for name, folder in bench.cells("shared").items():
         (line,) = (line for line in grid[0].splitlines() if line.split()[:1] == [name])
         assert bytes_text(read(folder, "metrics.json")["kv/bytes"]) in line
 
 
-@pytest.mark.slow
 def test_a_plan_of_a_finished_and_a_grown_sweep(bench, grid):
     assert "0 of 8 cells to run" in bench.run(*GRID, "sweep.name=shared", "sweep.dry_run=true")
     grown = bench.run(*GRID, "sweep.name=shared", "kv_quant=none,int2,int8", "sweep.dry_run=true")
@@ -65,7 +66,6 @@ def test_a_finished_sweep_imports_nothing_heavy(bench, grid):
     assert done.stdout.splitlines()[-2:] == ["code 0", "False False"], done.stdout + done.stderr
 
 
-@pytest.mark.slow
 def test_hydras_own_launcher_gives_the_same_answers(bench, grid):
     bench.run(*GRID, "sweep.name=basic", "hydra/launcher=basic")
     ours, basic = bench.cells("shared"), bench.cells("basic")

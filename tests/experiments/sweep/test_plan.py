@@ -1,5 +1,6 @@
 """Plans are pure: one cell per name, what shares most stands together, one kind of sweep per folder."""
 
+import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,8 +10,8 @@ from hypothesis import strategies as st
 
 from experiments.sweep.plan import Planned, batches, claim, distinct, left
 from intpv.errors import BadInput
-from intpv.record.cell import config_hash
-from intpv.record.run_folder import RunFolder
+from intpv.record.cell_id import config_hash
+from intpv.record.run_folder import SCHEMA, RunFolder
 
 
 def cell(folder=Path("runs/s"), name=None, frames=8, rope="none", kv="none", limit=None, **more) -> Planned:
@@ -72,6 +73,14 @@ def test_failed_cells_wait_for_retry(tmp_path, retry, again):
         left([], "never")
 
 
+def test_a_cell_of_a_newer_schema_stops_the_sweep_before_it_begins(tmp_path):
+    folder = cell(tmp_path, "new").folder
+    folder.mkdir(parents=True)
+    (folder / "status.json").write_text(json.dumps({"schema": SCHEMA + 1, "status": "done", "error": None}))
+    with pytest.raises(BadInput, match=rf"status\.json is of schema {SCHEMA + 1}, this intpv knows {SCHEMA}"):
+        left([cell(tmp_path, "other"), cell(tmp_path, "new")], "all")
+
+
 class TestClaim:
     """One folder, one kind of sweep."""
 
@@ -87,6 +96,15 @@ class TestClaim:
             claim(tmp_path, [cell(frames=frames, limit=4) for frames in (8, 16)])
         with pytest.raises(BadInput, match=r"with rope_strategy=none, this one has rope_strategy=yarn"):
             claim(tmp_path, [cell(rope="yarn")])
+
+    def test_one_of_a_newer_schema_is_refused(self, tmp_path):
+        claim(tmp_path, [cell()])
+        file = tmp_path / "sweep.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "schema": SCHEMA + 1}))
+        before = file.read_bytes()
+        with pytest.raises(BadInput, match=rf"sweep\.json is of schema {SCHEMA + 1}, this intpv knows {SCHEMA}"):
+            claim(tmp_path, [cell()])
+        assert file.read_bytes() == before
 
     def test_a_logger_makes_no_other_sweep(self, tmp_path):
         claim(tmp_path, [cell()])

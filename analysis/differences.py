@@ -1,0 +1,82 @@
+"""Differences: differences.csv, each finished cell against its references, per regime and per kind of question.
+
+A line is a cell, a reference, a regime and a kind ("" for all kinds together): the mean difference of accuracy with its
+95 % interval (bootstrap over videos; empty where there is none) and `low` and `high`, the 90 % interval that tells
+whether it lies inside a margin (two one-sided tests at 5 %; intpv/metrics/equivalence.py). All are shares of 1.
+"""
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from functools import cache
+from operator import itemgetter
+from pathlib import Path
+
+from intpv.errors import BadInput
+from intpv.metrics.cell import LABEL
+from intpv.metrics.paired import paired_difference
+from intpv.metrics.sample import groups
+from intpv.record.samples import Sample
+
+from .pairs import baseline, full_precision, paired_lines, partners
+from .runs import Cell
+from .table import regimes
+
+REFERENCES = ("baseline", "full precision")
+IDENTITY = ("rearranger", "rope_strategy", "variant", "frames", "kv_quant", "runs", "reference", "regime", "kind")
+COUNTS = ("questions", "videos", "gained", "lost")
+SHARES = ("mean", "ci95_low", "ci95_high", "low", "high")
+DIGITS = 5
+
+
+def differences(cells: Sequence[Cell]) -> Iterator[dict]:
+    """A row per line; none for a pair without common questions."""
+    base, read = baseline(cells), cache(Cell.samples)
+    for cell in cells:
+        others = (base if base is not cell else None, full_precision(cells, cell))
+        for name, reference in zip(REFERENCES, others, strict=True):
+            if cell.status == "done" and reference is not None:
+                pairs = partners(cell, reference)
+                try:
+                    for row in _rows(*paired_lines(read, pairs), regimes(cells)):
+                        yield _identity(cell) | {"runs": len(pairs), "reference": name} | row
+                except BadInput:  # another benchmark, or another limit
+                    continue
+
+
+def write_differences(cells: Sequence[Cell], path: Path) -> bool:
+    """Whether there was anything to write."""
+    rows = list(differences(cells))
+    if rows:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, (*IDENTITY, *COUNTS, *SHARES))
+            writer.writeheader()
+            writer.writerows(rows)
+    return bool(rows)
+
+
+def read_differences(path: Path) -> list[dict]:
+    """As `differences` gave them, rounded."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            row
+            | {name: int(row[name]) for name in ("frames", "runs", *COUNTS)}
+            | {name: float(row[name]) if row[name] else None for name in SHARES}
+            for row in csv.DictReader(file)
+        ]
+
+
+def _identity(cell: Cell) -> dict:
+    return {name: getattr(cell, name) for name in IDENTITY if hasattr(cell, name) and name != "runs"}
+
+
+def _rows(ours: Sequence[Sample], theirs: Sequence[Sample], columns: Sequence[str]) -> Iterator[dict]:
+    for regime in columns:
+        mine, other = (
+            [line for line in lines if not regime or line["labels"].get(LABEL) == regime] for lines in (ours, theirs)
+        )
+        by_kind = [{"": lines, **groups(lines, itemgetter("kind"))} for lines in (mine, other)]
+        for kind, lines in by_kind[0].items():
+            found = asdict(paired_difference(lines, by_kind[1].get(kind, [])))
+            shares = {name: None if found[name] is None else round(found[name], DIGITS) for name in SHARES}
+            yield {"regime": regime, "kind": kind} | {name: found[name] for name in COUNTS} | shares

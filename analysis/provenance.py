@@ -1,0 +1,58 @@
+"""Provenance of a sweep's table: the command, and the commits, devices and versions that its cells state."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from intpv.record.damaged import Damaged
+from intpv.record.environment import MAIN
+from intpv.record.run_folder import RunFolder
+
+from .runs import Cell
+
+UNKNOWN = "not recorded"
+ASIDE = ("sweep.dry_run=", "hydra.mode=")  # overrides that change no cell
+
+
+def provenance_lines(folder: Path, cells: Sequence[Cell]) -> str:
+    """Markdown; what differs between cells is listed, each once."""
+    known = [_environment(run) for cell in cells for run in cell.runs]
+    said = {"command": [_command(folder)]}
+    for name, text in (("commit", _commit), ("device", _device), ("versions", _versions)):
+        said[name] = list(dict.fromkeys(text(one) if one else UNKNOWN for one in known))
+    return "".join(f"- {name}: {'; '.join(texts)}\n" for name, texts in said.items())
+
+
+def _environment(cell: Cell) -> Mapping:
+    """Nothing where the file is damaged: the table lists that cell as such."""
+    try:
+        return RunFolder(cell.folder).environment() or {}
+    except Damaged:
+        return {}
+
+
+def _command(folder: Path) -> str:
+    """The last one, from the file that Hydra leaves in the folder of a multirun."""
+    try:
+        composed = yaml.safe_load((folder / "multirun.yaml").read_bytes())["hydra"]
+        overrides, sources = composed["overrides"], composed["runtime"]["config_sources"]
+        own = [f"--config-dir={one['path']}" for one in sources if one["provider"] == "command-line"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError):  # no multirun's, or damaged
+        return UNKNOWN
+    given = [one for one in (*overrides["hydra"], *overrides["task"]) if not one.startswith(ASIDE)]
+    return f"`python -m experiments.evaluate -m {shlex.join([*own, *given])}`"
+
+
+def _commit(one: Mapping) -> str:
+    return f"{one['commit']}, {'clean' if one['clean'] else 'not clean'}" if one.get("commit") else UNKNOWN
+
+
+def _device(one: Mapping) -> str:
+    return f"{one['device']}, {one['device_name']}, {one['threads']} thread(s)"
+
+
+def _versions(one: Mapping) -> str:
+    packages = ", ".join(f"{name} {one['packages'].get(name)}" for name in MAIN)
+    return f"python {one['python']}, {packages}"

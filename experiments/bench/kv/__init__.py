@@ -1,0 +1,1 @@
+"""The KV cache against other caches: fidelity, bytes, times."""

@@ -1,0 +1,148 @@
+"""Measure the KV cache beside transformers' own: python -m experiments.bench kv [rounds=7] [out=...] [tokens=[4096]]
+
+Every method holds the same prefixes: bytes, bits, losses (drawn layers, and the mini model's on clips that no policy
+was chosen on), a decode step's time and memory and the time of many rows on one layer of Llama-7B's shape; on a GPU
+also attention and the whole decoder of that model. Peers that need `pip install "intpv[peers]"` are skipped by name
+without it; each has 3 minutes. A readable table is written beside `out`. Under 15 minutes on two cores; in part by
+sections=[fidelity,flipbook,speed,rows,decoder].
+"""
+
+import os
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from omegaconf import OmegaConf
+
+from intpv.bounds import check_whole
+from intpv.errors import BadInput
+
+from ...run.command import own_config
+from ...run.messages import explained
+from ...run.provenance import provenance, write_result
+from ...run.quiet import quiet
+from ...run.threads import set_threads
+from .allowance import Allowances
+from .decoder_speed import LLAMA_7B, decoder_speed, random_decoder
+from .fidelity import on_clips, on_video_like
+from .layer_speed import PATCHES, Shape, layer_speed, row_speed
+from .methods import HQQ, PEERS, PRESETS, VARIANTS, Method
+from .mini_model_layers import watched
+from .prefix import VideoLike
+from .tables import markdown
+
+SECTIONS = ("fidelity", "flipbook", "speed", "rows", "decoder")
+DEFAULTS = {
+    "rounds": 7,
+    "out": "analysis/results/bench_kv.json",
+    "sections": list(SECTIONS),
+    "seeds": 3,  # drawn layers
+    "clips": 10,
+    "clip_frames": [32, 64],
+    "tokens": [4096, 16384],  # of one layer
+    "heads": 32,  # of it
+    "rows": [1, 5, 24, 300],  # that read the shortest of these prefixes at once
+    "frames": [8, 32, 64, 128],  # of the whole decoder, 257 tokens each; needs CUDA
+    "device": "cpu",  # of that layer; on cuda in bfloat16, as a GPU would hold it
+    "threads": 1,
+    "peer_seconds": 180,
+}
+NEEDED = ("optimum-quanto", "hqq", "ninja")  # by peers
+DECODES = ("eager", "compiled")
+DEVICES = {"cpu": torch.float32, "cuda": torch.bfloat16}
+NOTES = {
+    "video_like": "Drawn layers (prefix.py) in bfloat16, as a 7B keeps its cache: quanto's scales are "
+    "bfloat16 too. Units of the intervals: heads of all seeds.",
+    "flipbook": "The mini model's own layers in float32, clips of data.seed=1, its question and answer rows. quanto's "
+    "scales are float32 here, and a prefix that its key groups do not fit is padded. Units: clips.",
+}
+
+
+class Result:
+    """What has been measured so far; written whole after every part, so that a stop loses nothing."""
+
+    def __init__(self, options: dict):
+        self.out, self.allowances = Path(options["out"]), Allowances(options["peer_seconds"])
+        self.found: dict[str, Any] = {
+            "what": "KV cache: what each method holds, loses and costs; KL in nats, lower is better throughout",
+            "provenance": provenance(),
+            "peers": {name: _version(name) for name in NEEDED},
+            "threads": set_threads(options["threads"]),
+            "options": options,
+            "about": NOTES,
+        }
+
+    def add(self, section: str, part: str, measured: dict) -> None:
+        self.found.setdefault(section, {})[part] = measured
+        self.found |= {"skipped": self.allowances.skipped, "peer_seconds": self.allowances.spent}
+        self.out.with_suffix(".md").write_text(markdown(write_result(self.out, self.found)))
+        print(f"{section}: {part}", flush=True)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+@torch.inference_mode()
+def main() -> None:
+    with explained("bench kv"):
+        options = OmegaConf.to_container(own_config("bench kv", __doc__, DEFAULTS))
+        run(checked(cast(dict[str, Any], options)))
+
+
+def checked(options: dict) -> dict:
+    """BadInput for a size or a section that there is not."""
+    for name in ("clip_frames", "tokens", "rows", "frames"):
+        for count in options[name]:
+            check_whole(name, count)
+    if set(options["sections"]) - set(SECTIONS):
+        raise BadInput(f"sections must be some of {', '.join(SECTIONS)}, got {options['sections']}")
+    if options["device"] not in DEVICES or (options["device"] == "cuda" and not torch.cuda.is_available()):
+        raise BadInput(f"device must be cpu, or cuda where torch sees a GPU, got {options['device']}")
+    if ragged := [tokens for tokens in options["tokens"] if tokens < PATCHES or tokens % PATCHES]:
+        raise BadInput(f"tokens must be whole frames of {PATCHES}, got {', '.join(map(str, ragged))}")
+    return options
+
+
+def run(options: dict) -> None:
+    quiet()
+    # quanto builds its extension with the ninja beside this Python, also where that folder is not on the path
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    result = Result(options)
+    methods: dict[str, Method] = {**PEERS, **PRESETS, **VARIANTS}
+    allowances, sections = result.allowances, options["sections"]
+    if "fidelity" in sections:
+        drawn = VideoLike(dtype=torch.bfloat16)
+        result.add("fidelity", "video_like", on_video_like(drawn, range(options["seeds"]), methods, allowances))
+    if "flipbook" in sections:
+        for frames in options["clip_frames"]:
+            clips = watched(frames, options["clips"])
+            real = {name: method for name, method in methods.items() if name not in HQQ}
+            result.add("fidelity", f"flipbook {frames} frames", on_clips(clips, real, allowances))
+    timed: dict[str, Method] = {**PEERS, **PRESETS}
+    device, dtype = options["device"], DEVICES[options["device"]]
+    shape = Shape(heads=options["heads"], dtype=dtype, device=torch.device(device))
+    decodes = (*DECODES, *(["triton"] if device == "cuda" else []))
+    if "speed" in sections:
+        for tokens in options["tokens"]:
+            found = layer_speed(shape, tokens, timed, decodes, options["rounds"], allowances)
+            result.add("speed", str(tokens), found)
+    if "rows" in sections:
+        tokens = min(options["tokens"])
+        found = row_speed(shape, tokens, options["rows"], PRESETS, decodes, options["rounds"], allowances)
+        result.add("rows", str(tokens), found)
+    if "decoder" in sections and torch.cuda.is_available():
+        decoder = random_decoder(LLAMA_7B, torch.bfloat16, torch.device("cuda"))
+        for frames in options["frames"]:
+            found = decoder_speed(decoder, frames, 257, timed, (*DECODES, "triton"), options["rounds"], allowances)
+            result.add("decoder", str(frames), found)
+    print(result.out.with_suffix(".md").read_text())
+
+
+if __name__ == "__main__":
+    main()

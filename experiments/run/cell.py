@@ -1,0 +1,224 @@
+"""One cell: a plain config in, a finished run folder out."""
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+from lightning import Callback, seed_everything
+from lightning.pytorch.plugins.environments import LightningEnvironment
+from torch.utils.data import DataLoader
+
+from intpv.attention_kl.on_disk import StoredSums
+from intpv.data.item_check import check_items
+from intpv.errors import BadInput
+from intpv.inference.inference import Inference, Watched
+from intpv.inference.viewing import Clips, Loaded, Viewer
+from intpv.logger.mirror import Mirror, only_warn
+from intpv.metrics.cell import cell_metrics
+from intpv.metrics.signatures.in_words import shown
+from intpv.model.loading.generation import in_words, not_followed
+from intpv.record.damaged import Damaged
+from intpv.record.environment import environment, stated
+from intpv.record.lock import lock
+from intpv.record.run_folder import RunFolder
+from intpv.record.samples import VideoFigures
+from intpv.video.strip import strip
+
+from ..sweep.plan import tower_key
+from . import build
+from .cell_config import CellConfig
+from .names import calibration_sha256
+from .outcome import stops_everything
+from .progress import Progress
+from .quiet import quiet
+from .sibling import analysis
+from .threads import set_threads
+
+SHOWN = 64  # frames of a video in a logger's table, at most
+
+# Write: each video's answers and measures are on disk before the next one is watched.
+
+
+class Write(Callback):
+    """The answers last: a video counts as answered when all else of it is there."""
+
+    def __init__(self, run: RunFolder, progress: Progress, logger: Mirror, viewer: Viewer):
+        self.run, self.progress, self.logger, self.viewer = run, progress, logger, viewer
+        self.figures, self.sums = VideoFigures(run.path), StoredSums(run.path)
+        self.shown = 0
+
+    def on_predict_batch_end(self, trainer, module, outputs: Watched, batch: Loaded, batch_idx, dataloader_idx=0):
+        if outputs.figures:
+            self.figures.append(batch.item.id, outputs.figures)
+        if outputs.measured:
+            self.sums.put(batch.item.id, outputs.measured)
+        self.run.append(outputs.records)
+        self.progress.video_done(len(outputs.records), outputs.fetched)
+        with only_warn(self.logger):  # the answers are safe
+            if self.shown < self.logger.strips:
+                self.shown += 1
+                frames = None if batch.error else batch.frames or self.viewer.frames(batch.item.path)
+                seen = strip(frames.pixels, frames.indices, frames.timestamps, most=SHOWN) if frames else None
+                self.logger.video(outputs.records, seen)
+
+
+log = logging.getLogger(__name__)
+quiet()
+
+
+def run_cell(
+    config: CellConfig,
+    choices: Mapping[str, Any],
+    folder: Path,
+    progress: Progress,
+    share: int = 1,
+    keep_prefixes: bool = False,
+) -> None:
+    """Run what is missing of the cell; a finished one is left as it is. BadInput for what cannot be run at all.
+
+    `share` is the number of processes that this machine is shared with, `keep_prefixes` whether another cell of this
+    process differs in quantisation alone. After Ctrl-C or a full disk the cell stays `running`: nothing is wrong with
+    it, and the same command goes on with the next video. Raises Occupied where another process is at it.
+    """
+    run = RunFolder(folder)
+    if (state := run.state()).status == "newer":
+        raise BadInput(state.reason)
+    if state.status != "done":
+        with lock(folder):
+            if run.status() != "done":  # another process may have ended it just now
+                _attempt(config, choices, run, progress, share, keep_prefixes)
+                return
+    progress.cell_done(folder, run.metrics())
+
+
+def _attempt(
+    config: CellConfig, choices: Mapping[str, Any], run: RunFolder, progress: Progress, share: int, keep_prefixes: bool
+) -> None:
+    folder = run.path
+    logger = instantiate(config["logger"])
+    known = stated(environment(seed=config["seed"], device=_device(config)))
+    logger.start(config["sweep"]["name"], folder.name, {**config, "environment": known}, choices)
+    try:
+        metrics = _run(config, choices, run, progress, logger, share, keep_prefixes)
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt)
+        if not interrupted and not stops_everything(error):
+            with suppress(OSError):
+                run.fail(error)
+        with only_warn(logger):
+            logger.finish({}, failed=True)
+        if interrupted:  # Lightning makes SystemExit of it
+            raise KeyboardInterrupt from None
+        raise
+    if config["measure"]["figures"]:
+        with only_warn(logger):  # the results are safe: no picture is a reason to call the cell failed
+            logger.figures(analysis("figures").draw_cell(folder))
+    with only_warn(logger):
+        logger.finish(metrics, failed=False)
+    progress.cell_done(folder, metrics)
+
+
+def _run(
+    config: CellConfig,
+    choices: Mapping[str, Any],
+    run: RunFolder,
+    progress: Progress,
+    logger: Mirror,
+    share: int,
+    keep_prefixes: bool,
+) -> dict[str, Any]:
+    trainer_options = dict(config["trainer"])
+    set_threads(trainer_options.pop("threads"), share)
+    if trainer_options.get("devices") != 1:
+        devices = trainer_options.get("devices")
+        raise BadInput(f"trainer.devices must be 1, got {devices}: hydra.launcher.workers spreads cells over devices")
+    seed_everything(config["seed"], verbose=False)
+    reader, scorer, benchmark = instantiate(config["video"]), instantiate(config["scorer"]), build.benchmark(config)
+    measuring = instantiate(config["measure"])
+    check_items(items := benchmark.items(), choices["data"], scorer.needs_options)
+    prefixes = build.prefixes(config, keep_prefixes)  # those of another model go before this one is loaded
+    video_llm = build.video_llm(config)
+    build.cache(config).walk(tower_key(config))
+    viewer = Viewer(video_llm, reader, build.cache(config), config["frames"])
+    encoder = video_llm.model.encoder
+    if not encoder.mixes_time:
+        log.warning(
+            "encoder=%s sees frames one by one: rearranger=%s changes nothing",
+            choices["encoder"],
+            choices["rearranger"],
+        )
+    known = environment(config["seed"], str(video_llm.device), reader.decoder, reader.version)
+    warn_of_coarse_products(known)
+    if ignored := not_followed(video_llm.model.llm):
+        log.warning("model=%s asks for %s: not followed, answers are greedy", choices["model"], in_words(ignored))
+    known["generation_not_followed"] = in_words(ignored)
+    known["rope"] = video_llm.model.rope
+    known["calibration_sha256"] = calibration_sha256(config)
+    _check_commit(run, known, config["sweep"]["strict"])
+    done = run.open({item.id: [question.id for question in item.questions] for item in items}, known)
+    left = [item for item in items if item.id not in done]
+    progress.cell_started(run.path, len(items), len(done))
+    if left:
+        module = Inference(viewer, scorer, benchmark, prefixes, measuring)
+        trainer = instantiate(
+            trainer_options,
+            logger=False,
+            enable_progress_bar=False,
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            callbacks=[Write(run, progress, logger, viewer)],
+            # a cell is one process: what a scheduler's variables say of its job's tasks is not about it
+            plugins=[LightningEnvironment()],
+        )
+        loader = DataLoader(Clips(left, viewer, module.needs_frames), batch_size=None)
+        trainer.predict(module, loader, return_predictions=False)
+    static = {
+        "frames": config["frames"],
+        "groups": len(video_llm.order(config["frames"])),
+        "rearrangement_is_noop": int(not encoder.mixes_time),
+    }
+    sums, records = StoredSums(run.path), run.records()
+    metrics = {
+        **cell_metrics(records, VideoFigures(run.path).read()),
+        **sums.finish(item.id for item in items),
+        **static,
+    }
+    for line in shown(metrics):
+        log.warning("%s: %s", run.path.name, line)
+    run.finish(metrics, records)
+    sums.clear()
+    return metrics
+
+
+def _device(config: CellConfig) -> str | None:
+    """Before the model is loaded. None: the GPU, if there is one."""
+    given = config["model"].get("device", "auto")
+    return "cpu" if given == "cpu" or (given == "auto" and config["trainer"]["accelerator"] == "cpu") else None
+
+
+def warn_of_coarse_products(known: Mapping) -> None:
+    """Where an environment's GPU does not multiply float32 matrices in float32."""
+    if known["device"].startswith("cuda") and known["float32_products"] != "ieee":
+        log.warning(
+            "float32 products are %s here, as something outside of intpv asks torch for: what attention and Hadamard "
+            "bases hold to 1e-4 then holds to 1e-3",
+            known["float32_products"],
+        )
+
+
+def _check_commit(run: RunFolder, now: dict, strict: bool) -> None:
+    """A cell that was begun with other code is gone on with under a warning; sweep.strict=true refuses it."""
+    try:
+        before, answered = run.environment(), run.samples()
+    except Damaged:  # said when the folder is opened
+        return
+    if before is None or not answered or all(before.get(key) == now[key] for key in ("commit", "diff")):
+        return
+    then, here = (f"{one.get('commit')}{'' if one.get('clean') else ' with changes'}" for one in (before, now))
+    line = f"{run.path.name} was begun at commit {then}, this is {here}"
+    if strict:
+        raise BadInput(f"{line}: sweep.strict=true does not go on with it; delete its folder or check that commit out")
+    log.warning("%s: going on with it", line)

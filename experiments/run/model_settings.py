@@ -1,0 +1,148 @@
+"""Model settings: what encoder and model are told, against each other and against a checkpoint's small config files.
+
+No weights are read and no torch is needed for what is plainly wrong; what else a checkpoint may hold, its loader says.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from importlib.util import find_spec
+from pathlib import Path
+
+from intpv.bounds import check_flag, check_place, check_text, check_whole, shown
+from intpv.encoder.tower_config import TowerConfig
+from intpv.errors import BadInput
+from intpv.shipped import shipped
+
+from .options import known_keys, nearest
+
+OWN_FORMAT = "intpv.model.mini.load"
+FILES = ("config.json", "intpv.json", "encoder/config.json", "encoder/model.safetensors")
+DTYPES = ("bfloat16", "float16", "float32")
+CHOICES = {"weights": ("checkpoint", "random"), "text_after": ("grid", "video"), "dtype": DTYPES}
+DEVICE = re.compile(r"\d+|(cpu|cuda|mps|xpu|meta)(:\d+)?")  # torch's
+COUNTS = ("num_hidden_layers", "num_attention_heads", "num_key_value_heads", "vocab_size", "max_position_embeddings")
+SIZES = (*COUNTS, "head_dim", "hidden_size", "intermediate_size")
+
+
+def check_encoder(encoder: Mapping) -> None:
+    """BadInput for sizes that no tower has."""
+    _check_known("encoder", encoder)
+    if "num_frames" not in encoder:
+        raise BadInput("encoder.num_frames is missing: it is the group length N")
+    check_whole("encoder.num_frames", encoder["num_frames"])
+    sizes = {field.name: encoder[field.name] for field in fields(TowerConfig) if field.name in encoder}
+    if len(sizes) > 1:  # the checkpoint's own tower is told num_frames alone
+        for field in fields(TowerConfig):
+            if field.name not in encoder and field.name in ("hidden_size", "image_size", "patch_size", "hidden_act"):
+                raise BadInput(f"encoder.{field.name} is missing: it must not be deleted")
+        tower = TowerConfig(**sizes)
+        check_whole("encoder.llm_width", encoder.get("llm_width"))
+        tower.depth(encoder.get("select_layer"))
+        if "keep_cls" in encoder:
+            check_flag("encoder.keep_cls", encoder["keep_cls"])
+
+
+def check_model(model: Mapping, encoder: Mapping, choices: Mapping[str, str | None]) -> None:
+    """BadInput for settings that no loader takes, and for an encoder that a checkpoint here was not trained with."""
+    _check_known("model", model)
+    for key, known in CHOICES.items():
+        if key in model and model[key] not in known:
+            raise BadInput(f"model.{key} must be one of {', '.join(known)}, got {shown(model[key])}")
+    if "seed" in model:
+        check_whole("model.seed", model["seed"], 0)
+    if "trained_visual_length" in model:
+        check_whole("model.trained_visual_length", model["trained_visual_length"], or_null=True)
+    if "usual_grid" in model:
+        grid = model["usual_grid"]
+        if not isinstance(grid, list) or len(grid) != 2 or not all(type(side) is int and side >= 1 for side in grid):
+            raise BadInput(f"model.usual_grid must be rows and columns, two whole numbers of at least 1, got {grid}")
+    for key, value in (model.get("llm") or {}).items():
+        if key in SIZES:
+            check_whole(f"model.llm.{key}", value)
+        elif key == "rms_norm_eps" and not (isinstance(value, float) and 0 < value < 1):
+            raise BadInput(f"model.llm.{key} must be between 0 and 1, got {shown(value)}")
+    if "device" in model:
+        _check_device(model["device"])
+    for key in ("path", "lora", "video_tower"):
+        if model.get(key) is not None:
+            check_place(f"model.{key}", model[key])
+    if model.get("name") is not None:
+        check_text("model.name", model["name"])
+    if model.get("lora") is not None and not find_spec("peft"):
+        raise BadInput("model.lora needs the package peft: pip install 'intpv[lora]'")
+    if model["_target_"] == OWN_FORMAT:
+        _check_trained_with(_folder(model), encoder)
+    elif "path" in model and model["path"] is None:
+        raise BadInput(
+            f"model={choices.get('model')} reads a checkpoint of yours: model.path=FOLDER, for example after "
+            "hf download REPOSITORY --local-dir FOLDER"
+        )
+    else:
+        stated = _json(model, "config.json").get("vision_config")
+        frames = stated.get("num_frames", encoder["num_frames"]) if isinstance(stated, dict) else encoder["num_frames"]
+        if frames != encoder["num_frames"]:
+            raise BadInput(
+                f"{_folder(model)}/config.json: the tower has num_frames={frames}, the encoder has "
+                f"{encoder['num_frames']}: encoder.num_frames={frames}"
+            )
+
+
+def head_dim(model: Mapping) -> int | None:
+    """d of a checkpoint whose config.json is in reach, else None."""
+    stated = _json(model, "config.json")
+    stated = stated.get("text_config", stated)
+    try:
+        return stated.get("head_dim") or stated["hidden_size"] // stated["num_attention_heads"]
+    except (KeyError, TypeError, AttributeError, ZeroDivisionError):
+        return None
+
+
+def _check_known(group: str, given: Mapping) -> None:
+    known = known_keys()
+    for key in given:
+        if not key.startswith("_") and f"{group}.{key}" not in known:
+            raise BadInput(f"there is no key {group}.{key}{nearest(f'{group}.{key}', known)}")
+    if "_target_" not in given:
+        raise BadInput(f"{group}._target_ is missing: it must not be deleted")
+
+
+def _check_device(device: object) -> None:
+    """The form alone: which devices there are is for the machine that the cell runs on to say."""
+    named = device if isinstance(device, list) else [device]
+    if not named or not (device in ("auto", "balanced") or all(DEVICE.fullmatch(str(one)) for one in named)):
+        raise BadInput(
+            f"model.device must be auto, balanced, cpu, cuda or a list like [cuda:0,cuda:1], got {shown(device)}"
+        )
+
+
+def _folder(model: Mapping) -> Path:
+    path = model.get("path")
+    if isinstance(path, str) and path:
+        return Path(path).expanduser()
+    return shipped(model.get("recipe", "mini"), model.get("seed", 0))
+
+
+def _json(model: Mapping, name: str) -> dict:
+    """A small file of the checkpoint; nothing where it is not at hand or damaged, for its loader says so better."""
+    if model["_target_"] != OWN_FORMAT and not isinstance(model.get("path"), str):
+        return {}
+    try:
+        found = json.loads((_folder(model) / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _check_trained_with(folder: Path, encoder: Mapping) -> None:
+    for needed in FILES:
+        if not (folder / needed).is_file():
+            raise BadInput(f"model.path={folder} is no intpv checkpoint: {needed} is missing")
+    stated = _json({"_target_": OWN_FORMAT, "path": str(folder)}, "encoder/config.json")
+    kind = encoder["_target_"].rpartition(".")[2]
+    given = {**encoder, "encoder": stated.get("encoder") if kind == "unloaded" else kind}
+    for key, value in stated.items():
+        if key in given and given[key] != value:
+            part = "" if key == "encoder" else "encoder."
+            raise BadInput(f"{folder} was trained with {part}{key}={value}, got {key}={given[key]}")

@@ -1,0 +1,1 @@
+"""What watching and asking cost: FLOPs, bytes and peaks, in closed form and measured."""

@@ -1,0 +1,1 @@
+"""The only place that reaches into transformers: its attention, its cache, its rotary modules."""

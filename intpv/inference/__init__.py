@@ -1,0 +1,1 @@
+"""A benchmark through watch and ask: videos in, answers, metrics and measures out."""

@@ -1,0 +1,1 @@
+"""Mirrors of a run: W&B, csv or TensorBoard."""

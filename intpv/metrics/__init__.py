@@ -1,0 +1,1 @@
+"""What is computed from answers: pure functions of records, most without torch."""

@@ -1,0 +1,291 @@
+"""VideoLLM: watch a video once, ask it many questions.
+
+`watch` is look (the tower) and read, which packs each layer as it is prefilled. Prefill and pack are also steps of
+their own, because cells of a sweep share the first.
+`ask` feeds all questions as one packed row against the packed prefix (asking.py). A score taken in the prefill pass
+would never see the quantised cache; here every answer does.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+from transformers import Cache, DynamicCache
+
+from intpv.attention.rules import check_decoder, prefilled_by
+from intpv.encoder.prefix_pieces import Piece, embeddings_of, layout_of, words
+from intpv.errors import BadInput, Unaskable
+from intpv.hf.attention import attending_to, use
+from intpv.hf.cache import HandingCache, handed, layers_of
+from intpv.hf.rotary import applied
+from intpv.kv_quant.kv_quant import KVQuant, NoQuant
+from intpv.kv_quant.origin import Origin
+from intpv.layout import Layout
+from intpv.model.model import Model
+from intpv.rearranger.rearranger import Rearranger
+from intpv.rope_strategy.own_rope import own_rope
+from intpv.rope_strategy.rotation import Rotation
+from intpv.rope_strategy.strategy import RopeStrategy, reach, visual_reach
+from intpv.timing import lap
+from intpv.video_llm.asking import Answer, Asking
+from intpv.video_llm.context import Prefill, VideoContext
+from intpv.video_llm.portions import portions
+from intpv.video_llm.prefix_origin import origin_of
+
+
+@dataclass(frozen=True)
+class VideoLLM:
+    """A model with one way to rearrange, scale and quantise."""
+
+    model: Model
+    rearranger: Rearranger
+    rope_strategy: RopeStrategy
+    kv_quant: KVQuant | NoQuant
+    max_new_tokens: int = 8
+
+    def __post_init__(self) -> None:
+        check_decoder(self.model.decoder, self.kv_quant.decode)
+
+    @torch.inference_mode()
+    def watch(
+        self, frames: UInt8[Tensor, "F C H W"], timestamps: Float[Tensor, " F"], video_id: str = ""
+    ) -> VideoContext:
+        """Decoded frames of any size; `timestamps` in seconds, `video_id` seeds the random rearranger."""
+        pixels = self.model.preprocess.fit(frames.to(self.device))
+        return self.read(self.look(pixels, video_id), timestamps, video_id)
+
+    def order(self, num_frames: int, video_id: str = "") -> Int[Tensor, "m N"]:
+        """The index table of a video's frames, or of its slots where the tower makes one of several frames."""
+        together = self.model.encoder.frames_per_slot
+        if num_frames % together:
+            raise BadInput(f"frames must be a multiple of {together}, which become one slot, got {num_frames}")
+        slots, group = num_frames // together, self.model.encoder.group_length
+        if together > 1 and slots % group:  # the rearranger would count slots, which nobody asked for
+            raise BadInput(f"frames must be a multiple of {group * together}, a group of the tower, got {num_frames}")
+        return self.rearranger.order(slots, group, video_id)
+
+    @torch.inference_mode()
+    def look(self, pixels: UInt8[Tensor, "F C h w"], video_id: str = "") -> Float[Tensor, "m N *P E"]:
+        """Fitted frames through the tower, in groups: all that does not depend on projector, RoPE and quantisation."""
+        normalised = self.model.preprocess.normalise(pixels.to(self.device))
+        order, together = self.order(len(pixels), video_id), self.model.encoder.frames_per_slot
+        with lap("split", self.device):
+            slots = normalised if together == 1 else normalised.unflatten(0, (-1, together))
+            groups = self.rearranger.split(slots, order)
+        return self.model.encoder.features(groups)
+
+    @torch.inference_mode()
+    def tokens(self, features: Float[Tensor, "m N *P E"], video_id: str = "") -> Float[Tensor, "F *P D"]:
+        """The tower's output through the projector, back in the order of time."""
+        groups = self.model.encoder.project(features.to(self.device))
+        with lap("merge", self.device):
+            frames = groups.shape[0] * groups.shape[1] * self.model.encoder.frames_per_slot
+            return self.rearranger.merge(groups, self.order(frames, video_id))
+
+    @torch.inference_mode()
+    def prefill(
+        self, features: Float[Tensor, "m N *P E"], timestamps: Float[Tensor, " F"], video_id: str = ""
+    ) -> Prefill:
+        """The prefix in full precision, under the rotation of `rope_strategy`."""
+        rotation, given = self._prefix(features, timestamps, video_id)
+        self._feed(cache := DynamicCache(), rotation, given)
+        return Prefill(layers_of(cache), rotation)
+
+    @torch.inference_mode()
+    def read(
+        self, features: Float[Tensor, "m N *P E"], timestamps: Float[Tensor, " F"], video_id: str = ""
+    ) -> VideoContext:
+        """`prefill` and `pack`, to the same bits, but each layer is packed as soon as it is read: one at a time is held
+        in full precision.
+        """
+        rotation, given = self._prefix(features, timestamps, video_id)
+        packing = self.kv_quant.packing(
+            rotation.layout,
+            rotation.unrotation,
+            self.model.decoder.config.get_text_config(decoder=True).num_hidden_layers,
+            lambda: self.origin(rotation),
+        )
+
+        def take(keys: Tensor, values: Tensor) -> None:
+            with lap("pack", keys.device):
+                packing.add(keys, values)
+
+        self._feed(cache := HandingCache(take), rotation, given)
+        cache.finish()
+        return VideoContext(packing.done(), rotation)
+
+    def _prefix(self, features: Tensor, timestamps: Tensor, video_id: str) -> tuple[Rotation, dict[str, Any]]:
+        """How the prefix is rotated, and what the decoder is given."""
+        encoder, tokens = self.model.encoder, self.tokens(features, video_id)
+        seconds, grid = timestamps.tolist(), tuple(tokens.shape[1:-1])
+        pieces = self._pieces(seconds, grid)
+        layout = layout_of(pieces)
+        visual, beside = encoder.inputs(tokens, layout)
+        embeddings = embeddings_of(pieces, visual, self.model.llm.get_input_embeddings())
+        return self._rotation(layout, seconds, grid), {"inputs_embeds": embeddings[None], **beside}
+
+    def _feed(self, cache: Cache, rotation: Rotation, given: Mapping[str, Any]) -> None:
+        length = rotation.layout.length
+        with (
+            use(self.model.decoder, prefilled_by(self.model.decoder)),
+            applied(self.model.rotary, rotation, range(length)),
+        ):
+            self.model.decoder(
+                attention_mask=torch.ones(1, length, dtype=torch.long, device=self.device),
+                position_ids=torch.arange(length, device=self.device)[None],
+                **handed(self.model.decoder, cache),
+                **given,
+            )
+
+    @torch.inference_mode()
+    def pack(self, prefill: Prefill) -> VideoContext:
+        """Keep or quantise the prefix; `prefill` stays as it is, so that other policies can pack it too."""
+        rotation = prefill.rotation
+        packed = self.kv_quant.pack(prefill.layers, rotation.layout, rotation.unrotation, lambda: self.origin(rotation))
+        return VideoContext(packed, rotation)
+
+    def origin(self, rotation: Rotation) -> Origin:
+        """What calibrated ranges must share with a prefix; the first call hashes the model's weights."""
+        return origin_of(self.model, self.rearranger, self.rope_strategy, rotation)
+
+    @torch.inference_mode()
+    def ask(
+        self,
+        context: VideoContext,
+        questions: Sequence[str],
+        options: Sequence[Sequence[str]] | None = None,
+        keep_logits: bool = True,
+    ) -> list[Answer]:
+        """Answer each question by greedy generation, beside it the log-likelihood of each of its options.
+
+        Unaskable, before anything is fed, where a question is too long or an option has no tokens, and afterwards where
+        the model's logits are NaN. Logits that are kept are as many numbers as the vocabulary has words, for each
+        question.
+        """
+        options = options or [()] * len(questions)
+        start, reasons, rows, choices = context.layout.length, {}, [], []
+        for place, (question, of) in enumerate(zip(questions, options, strict=True)):
+            try:
+                row, tokens = self._question_ids(question), [self._option_ids(option) for option in of]
+                context.rotation.check(start + len(row) + max([self.max_new_tokens, *map(len, tokens)]))
+            except BadInput as error:
+                reasons[place] = str(error)
+            else:
+                rows.append(row)
+                choices.append(tokens)
+        if reasons:
+            raise Unaskable(reasons, len(questions))
+        sizes = [
+            len(row) + self.max_new_tokens + sum(map(len, tokens)) for row, tokens in zip(rows, choices, strict=True)
+        ]
+        longest = max((len(one) for tokens in choices for one in tokens), default=0)
+        room = max(map(len, rows), default=0) + max(self.max_new_tokens, longest)
+        answers: list[Answer] = []
+        with (
+            applied(self.model.rotary, context.rotation, range(start, start + room)),
+            use(self.model.decoder),
+            attending_to(context.packed),
+        ):
+            for part in portions(sizes):
+                asking = Asking(self.model.llm, self.model.tokenizer, start)
+                answers += asking.answer(rows[part], choices[part], self.max_new_tokens, keep_logits)
+        if lost := [place for place, answer in enumerate(answers) if math.isnan(answer.confidence)]:
+            # the largest of NaN is the first token: an answer like any other
+            raise Unaskable(dict.fromkeys(lost, _no_numbers(self.model.llm.dtype)), len(questions))
+        return answers
+
+    def ask_each(
+        self,
+        context: VideoContext,
+        questions: Sequence[str],
+        options: Sequence[Sequence[str]] | None = None,
+        keep_logits: bool = True,
+    ) -> list[Answer | str]:
+        """As `ask`, but a question that cannot be asked costs only itself: in its place stands why."""
+        try:
+            return [*self.ask(context, questions, options, keep_logits)]
+        except Unaskable as error:
+            reasons = error.reasons
+        left = [place for place in range(len(questions)) if place not in reasons]
+        chosen = [options[place] for place in left] if options else None
+        answers = iter(self.ask_each(context, [questions[place] for place in left], chosen, keep_logits))
+        return [reasons[place] if place in reasons else next(answers) for place in range(len(questions))]
+
+    def prefix_layout(self, num_frames: int) -> Layout:
+        """The layout of a watched video of F frames, its timestamps left at 0: for sizes told without watching."""
+        return layout_of(self._pieces([0.0] * num_frames, self.model.encoder.grid))
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.llm.device
+
+    def _rotation(self, layout: Layout, seconds: list[float], grid: tuple[int, ...]) -> Rotation:
+        """Fixed here, once per context."""
+        strategy, window = self.rope_strategy, self.model.window_length
+        trained = self._trained(layout, seconds, grid)
+        factor = strategy.resolve(layout, trained, window)
+        length = max(reach(layout)) + strategy.reserve_text
+        own = own_rope(self.model.rotary, strategy.trained_length(layout, trained, window), layout.growing_axes, length)
+        return Rotation(strategy, layout, own, factor)
+
+    def _trained(self, layout: Layout, seconds: list[float], grid: tuple[int, ...]) -> tuple[int, ...]:
+        """Positions that the video takes on each axis if shown as in training: the same seconds and sizes, in as many
+        frames as make the trained visual length.
+        """
+        model, encoder = self.model, self.model.encoder
+        if not layout.has_grids:
+            return (model.trained_visual_length,)
+        frames = max(model.trained_visual_length // encoder.tokens_per_frame, 1) * encoder.frames_per_slot
+        if frames == len(seconds):
+            return visual_reach(layout)
+        return visual_reach(layout_of(self._pieces(evenly(seconds, frames), grid)))
+
+    def _pieces(self, seconds: list[float], grid: tuple[int, ...]) -> list[Piece]:
+        prompt = self.model.prompt
+        return self.model.encoder.pieces(self.model.tokenizer, prompt.before_video, prompt.after_video, seconds, grid)
+
+    def _option_ids(self, option: str) -> list[int]:
+        ids = self.model.tokenizer(_text(option, "an option"), add_special_tokens=False).input_ids
+        if not ids:
+            raise BadInput(f"an option must have at least 1 token, got {option!r}")
+        return ids
+
+    def _question_ids(self, question: str) -> Int[Tensor, " R"]:
+        asked = self.model.prompt.question(_text(question, "a question"))
+        ids = words(self.model.tokenizer, asked, self.model.encoder.behind).ids
+        room = self.model.window_length - self.max_new_tokens
+        if len(ids) > room:
+            raise BadInput(
+                f"a question may have {room} tokens (window {self.model.window_length} less {self.max_new_tokens} "
+                f"for the answer), got {len(ids)}: {question[:40]}..."
+            )
+        return torch.tensor(ids, dtype=torch.long)  # on the host: all questions' go to the device at once
+
+
+def evenly(seconds: Sequence[float], count: int) -> list[float]:
+    """The middles of `count` equal parts of a video, of which these times are the middles of others."""
+    part = (seconds[-1] - seconds[0]) / max(len(seconds) - 1, 1)
+    start, length = seconds[0] - part / 2, part * len(seconds)
+    return [start + length * ((index + 0.5) / count) for index in range(count)]
+
+
+def _text(given: str, what: str) -> str:
+    """Refused where it holds half a character: no tokenizer takes it."""
+    try:
+        given.encode()
+    except UnicodeEncodeError as error:
+        raise BadInput(f"{what} must be text, got a lone surrogate at {error.start}: {given[:40]!r}") from None
+    return given
+
+
+def _no_numbers(dtype: torch.dtype) -> str:
+    advice = {
+        torch.float16: "; model.dtype=bfloat16 holds larger ones",
+        torch.bfloat16: "; kv_quant.decode=eager multiplies packed keys in float32, not in float16",
+    }
+    kind = str(dtype).removeprefix("torch.")
+    return f"the model's logits are NaN: numbers grew too large for {kind}{advice.get(dtype, '')}"
