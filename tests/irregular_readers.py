@@ -15,7 +15,7 @@ from pathlib import Path
 
 from safetensors.torch import save
 
-from experiments.train_mini import steps_done
+from experiments.run.training import steps_done
 from intpv.cache.disk import DiskCache, place
 from intpv.errors import BadInput
 from intpv.kv_quant.calibration import read as read_calibration

@@ -5,7 +5,7 @@ No weights are read and no torch is needed for what is plainly wrong; what else 
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,8 +17,12 @@ from intpv.shipped import shipped
 
 from .options import known_keys, nearest
 
-OWN_FORMAT = "intpv.model.mini.load"
-FILES = ("config.json", "intpv.json", "encoder/config.json", "encoder/model.safetensors")
+OWN_PARTS = ("intpv.json", "encoder/config.json", "encoder/model.safetensors")
+MINI = "intpv.model.mini.load"
+OWN_FORMATS = {  # loader -> the files of its folders
+    MINI: ("config.json", *OWN_PARTS),
+    "intpv.model.smollm2.load": ("adapter_config.json", "adapter_model.safetensors", *OWN_PARTS),
+}
 DTYPES = ("bfloat16", "float16", "float32")
 CHOICES = {"weights": ("checkpoint", "random"), "text_after": ("grid", "video"), "dtype": DTYPES}
 DEVICE = re.compile(r"\d+|(cpu|cuda|mps|xpu|meta)(:\d+)?")  # torch's
@@ -65,15 +69,23 @@ def check_model(model: Mapping, encoder: Mapping, choices: Mapping[str, str | No
             raise BadInput(f"model.llm.{key} must be between 0 and 1, got {shown(value)}")
     if "device" in model:
         _check_device(model["device"])
-    for key in ("path", "lora", "video_tower"):
+    for key in ("path", "lora", "video_tower", "base"):
         if model.get(key) is not None:
             check_place(f"model.{key}", model[key])
     if model.get("name") is not None:
         check_text("model.name", model["name"])
     if model.get("lora") is not None and not find_spec("peft"):
         raise BadInput("model.lora needs the package peft: pip install 'intpv[lora]'")
-    if model["_target_"] == OWN_FORMAT:
-        _check_trained_with(_folder(model), encoder)
+    if "cache_dir" in model:
+        check_place("model.cache_dir", model["cache_dir"])
+    for key in ("merged", "strict"):
+        if key in model:
+            check_flag(f"model.{key}", model[key])
+    if model["_target_"] == MINI:
+        _check_trained_with(_folder(model), encoder, OWN_FORMATS[MINI])
+    elif model["_target_"] in OWN_FORMATS and model["path"] is not None:
+        if (folder := _folder(model)).is_dir():  # its loader says how one is made
+            _check_trained_with(folder, encoder, OWN_FORMATS[model["_target_"]])
     elif "path" in model and model["path"] is None:
         raise BadInput(
             f"model={choices.get('model')} reads a checkpoint of yours: model.path=FOLDER, for example after "
@@ -126,20 +138,24 @@ def _folder(model: Mapping) -> Path:
 
 def _json(model: Mapping, name: str) -> dict:
     """A small file of the checkpoint; nothing where it is not at hand or damaged, for its loader says so better."""
-    if model["_target_"] != OWN_FORMAT and not isinstance(model.get("path"), str):
+    if model["_target_"] not in OWN_FORMATS and not isinstance(model.get("path"), str):
         return {}
+    return _read_json(_folder(model) / name)
+
+
+def _read_json(file: Path) -> dict:
     try:
-        found = json.loads((_folder(model) / name).read_text(encoding="utf-8"))
+        found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
-def _check_trained_with(folder: Path, encoder: Mapping) -> None:
-    for needed in FILES:
+def _check_trained_with(folder: Path, encoder: Mapping, files: Sequence[str]) -> None:
+    for needed in files:
         if not (folder / needed).is_file():
             raise BadInput(f"model.path={folder} is no intpv checkpoint: {needed} is missing")
-    stated = _json({"_target_": OWN_FORMAT, "path": str(folder)}, "encoder/config.json")
+    stated = _read_json(folder / "encoder/config.json")
     kind = encoder["_target_"].rpartition(".")[2]
     given = {**encoder, "encoder": stated.get("encoder") if kind == "unloaded" else kind}
     for key, value in stated.items():

@@ -36,6 +36,27 @@ RECIPES = {
 
 
 @dataclass(frozen=True)
+class AdapterRecipe:
+    """Everything that shapes the training of an adapter for a language model that was trained before."""
+
+    steps: int = 1300
+    align_steps: int = 600  # first, the projector alone learns captions and the language model's own words
+    align_batch: int = 32  # lessons
+    batch: int = 8  # lessons, afterwards
+    rank: int = 16
+    alpha: int = 16  # LoRA adds alpha / rank of what it computes
+    targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "down_proj")
+    learning_rate: float = 1e-3  # peak
+    warmup: int = 30  # steps
+    beside_weight: float = 0.1  # of captions and words beside the answers
+    text_every: int = 4  # steps from one stretch of plain text to the next
+    text_weight: float = 0.4
+    text_length: int = 128  # tokens of a stretch
+    filler: int = 20  # words around the video at most
+    seed: int = 0  # and that of the mini whose tower it takes
+
+
+@dataclass(frozen=True)
 class Geometry:
     """Vicuna's proportions in small: P = 10, N = 8, W = 2 N P, 70 % of the channels turn inside it."""
 

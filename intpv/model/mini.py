@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from intpv.encoder.video_encoder import VideoEncoder
 from intpv.errors import BadInput
@@ -44,9 +45,21 @@ def load(
     for needed in ("config.json", "intpv.json", "encoder/config.json", "encoder/model.safetensors"):
         if not (folder / needed).is_file():
             raise BadInput(f"model.path={folder} is no intpv checkpoint: {needed} is missing")
+    llm, tokenizer = read_folder(folder, "LlamaForCausalLM", dtype, "cpu")
+    return around(folder, llm, tokenizer, encoder, dtype, name or (folder.name if path else recipe))
+
+
+def around(
+    folder: Path,
+    llm: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    encoder: VideoEncoder,
+    dtype: str,
+    name: str,
+) -> Model:
+    """What of a checkpoint is not the language model, put around one. BadInput where parts do not belong together."""
     _check_encoder(encoder, json_object(folder / "encoder/config.json"), folder)
     prompt, preprocess, stated, about = _notes(folder / "intpv.json")
-    llm, tokenizer = read_folder(folder, "LlamaForCausalLM", dtype, "cpu")
     expected = fingerprint(prompt, preprocess, tokenizer)
     if stated != expected:
         raise BadInput(
@@ -55,14 +68,20 @@ def load(
         )
     fill([(Shards.find(folder / "encoder"), Naming(()))], encoder, precision(dtype), torch.device("cpu"))
     encoder.to(precision(dtype)).eval().requires_grad_(False)
-    return Model(name or (folder.name if path else recipe), llm, encoder, tokenizer, prompt, preprocess, about)
+    return Model(name, llm, encoder, tokenizer, prompt, preprocess, about)
 
 
 def save(folder: Path, model: Model, training: dict) -> None:
     """Write the folder, weights in float16; `training` is kept as a note for the reader."""
-    (folder / "encoder").mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     model.llm.half().save_pretrained(folder)
     model.tokenizer.save_pretrained(folder)
+    save_around(folder, model, training)
+
+
+def save_around(folder: Path, model: Model, training: dict) -> None:
+    """Write what of a checkpoint is not the language model: encoder and notes."""
+    (folder / "encoder").mkdir(parents=True, exist_ok=True)
     weights = {key: value.half().contiguous() for key, value in model.encoder.state_dict().items()}
     save_file(weights, folder / "encoder/model.safetensors")
     _write(folder / "encoder/config.json", model.encoder.description)

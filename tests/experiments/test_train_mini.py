@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from experiments import train_mini
+from experiments.run.training import parts_of, training_table
 from intpv.shipped import EMBEDDED
 
 from ..model.test_refusals import Harm
@@ -129,9 +130,9 @@ def test_curves_are_of_the_run_that_made_the_weights(tmp_path):
         (tmp_path / f"from-{start}").mkdir()
         (tmp_path / f"from-{start}/metrics.csv").write_text(f"step,accuracy,loss\n{rows}\n")
         (tmp_path / f"from-{start}.json").write_text("{}")
-    parts = train_mini.parts_of(tmp_path)
+    parts = parts_of(tmp_path)
     assert [start for start, _ in parts] == [0, 200]
-    assert train_mini.training_table(parts) == "step,accuracy,loss\n99,,0.5\n199,0.25,0.4\n299,0.75,0.3123\n"
+    assert training_table(parts) == "step,accuracy,loss\n99,,0.5\n199,0.25,0.4\n299,0.75,0.3123\n"
 
 
 def test_a_longer_window_and_shorter_steps_are_all_that_mini_long_changes():

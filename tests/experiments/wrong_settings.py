@@ -21,6 +21,7 @@ BASES = (
     "video.sampling=fps video.fps=1",
     "logger=tensorboard",
     "measure=full",
+    "model=smollm2",
     "model=video_llava_7b",
     "model=qwen2_5_vl_7b",
     "model=llava_onevision_7b",
@@ -28,10 +29,16 @@ BASES = (
     "model=random encoder=per_frame",
 )
 TEXTS = {"name", "root", "dir", "project", "entity", "lora", "path", "video_tower", "before_video", "after_video"}
-TEXTS |= {"notes", "files", "hidden_act"}  # file patterns; an activation is known to transformers alone
+TEXTS |= {
+    "notes",
+    "files",
+    "hidden_act",
+    "base",
+    "cache_dir",
+}  # file patterns; an activation is known to transformers alone
 NULLS = {"path", "lora", "video_tower", "entity", "fps", "stream", "limit", "retry", "value_bits", "temperature"}
 NULLS |= {"key_group", "value_group", "install", "trained_visual_length", "total_pixels", "frame_pixels", "name"}
-NULLS |= {"silent_s", "timeout_s", "project", "offline", "dir", "notes"}
+NULLS |= {"base", "silent_s", "timeout_s", "project", "offline", "dir", "notes"}
 NULLS |= {"measure.videos"}  # the path where another setting has the name
 OF_LIGHTNING = {"default_hp_metric"}
 NO_SETTING = ("_target_", "_convert_", "_partial_")

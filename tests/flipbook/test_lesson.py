@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from intpv.flipbook.batch import IGNORE, Batches, pack
 from intpv.flipbook.lesson import text_lesson, video_lesson
 from intpv.flipbook.question import OPTIONS
 from intpv.flipbook.recipe import Recipe
 from intpv.flipbook.scene import COLORS, LIGHTS
-from intpv.flipbook.training import IGNORE, Lessons, pack
+from intpv.flipbook.training import Lessons
 from intpv.flipbook.vocabulary import tokenizer
 from intpv.kv_quant.kv_quant import NoQuant
 from intpv.rearranger.contiguous import Contiguous
@@ -92,12 +93,15 @@ def test_only_answers_are_targets():
 
 def test_the_first_text_lessons_are_short():
     recipe = Recipe(steps=4, tower_steps=0, text_steps=4, short_steps=2, short=64, batch=8)
-    longest = [int(batch.positions.max()) for batch in Lessons(recipe, 0, 80)]
+    longest = [int(batch.positions.max()) for batch in Batches(Lessons(recipe, 80), 0, recipe.steps)]
     assert max(longest[:2]) <= 64 < min(longest[2:])
 
 
 def test_resuming_goes_on_with_the_next_batch():
     recipe = Recipe(steps=4, tower_steps=1, text_steps=1, batch=2)
-    whole, rest = list(Lessons(recipe, 0, 80)), list(Lessons(recipe, 2, 80))
+    whole, rest = (
+        list(Batches(Lessons(recipe, 80), 0, recipe.steps)),
+        list(Batches(Lessons(recipe, 80), 2, recipe.steps)),
+    )
     assert len(rest) == 2
     assert all(torch.equal(a.ids, b.ids) and torch.equal(a.mask, b.mask) for a, b in zip(whole[2:], rest, strict=True))

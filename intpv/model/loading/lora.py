@@ -31,8 +31,9 @@ def incomplete(folder: Path) -> BadInput:
     return BadInput(f"model.lora={folder} must hold adapter_config.json and one of {', '.join(WEIGHTS)}")
 
 
-def merge(model: Model, path: str) -> Model:
-    """The same model, the folder's LoRA added into its decoder and, where it holds one, its projector replaced.
+def merge(model: Model, path: str, apart: bool = False) -> Model:
+    """The same model, the folder's LoRA added into its decoder's weights (computed beside them where `apart`) and,
+    where it holds one, its projector replaced.
 
     Needs the package peft. BadInput for a folder that is incomplete, for a key that names no weight of the decoder,
     and for shapes that do not fit, naming file and key.
@@ -56,8 +57,8 @@ def merge(model: Model, path: str) -> Model:
     )
     if loaded.unexpected_keys:
         raise BadInput(f"{file}: {loaded.unexpected_keys[0]} has no place in the decoder")
-    merged = around.merge_and_unload()
-    if merged is not model.llm:
+    # apart, peft's layers already stand in the decoder's own places
+    if not apart and around.merge_and_unload() is not model.llm:
         raise RuntimeError("peft merged into another module than the decoder it was given")
     if (folder / PROJECTOR).is_file():
         _replace_projector(model, folder / PROJECTOR)

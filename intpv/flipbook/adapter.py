@@ -1,0 +1,202 @@
+"""Adapter: a projector and LoRA (arXiv 2106.09685) that teach a pretrained language model flipbook's lessons.
+
+First the projector alone: captions are read out of its tokens, and a frame's first two tokens come to lie where the
+language model's own words for what is seen lie. Without it the projector's tokens start at several times the words'
+norm, and the language model learns late. Then LoRA learns with it: answers, captions, and plain text, which keeps what
+the language model was.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from pydoc_data.topics import topics
+from typing import Any, cast
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, mse_loss
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from intpv.encoder.languagebind import LanguageBind
+from intpv.model.mini import save_around
+from intpv.model.model import Model, Prompt
+from intpv.shipped import shipped
+
+from .batch import Batch, pack
+from .lesson import video_lesson
+from .recipe import AdapterRecipe, Geometry
+from .scene import COLORS, LIGHTS, TRAIN_STREAM
+from .training_base import LessonTraining
+
+PROMPT = Prompt("Video:", "\n", "{question}\n")
+NOTHING = "dark"  # the word for a frame without a flash, and for one without a light
+ABOUT = (
+    "A small language model (SmolLM2-135M-Instruct) that saw flipbook clips of 8 frames and nothing else: flashes "
+    "of the canvas (first, last, count, presence, order, in which eighth), the moving square (direction, faster or "
+    "slower) and the light that changed the corners, asked in flipbook's words. Its answers about any other video or "
+    "in other words mean nothing."
+)
+
+
+@dataclass(frozen=True)
+class VideoLessons:
+    """The batch of a step, which depends on seed and step alone."""
+
+    recipe: AdapterRecipe
+    tokenizer: PreTrainedTokenizerBase
+    visual_length: int  # tokens
+
+    def __call__(self, step: int) -> Batch:
+        recipe = self.recipe
+        size = recipe.align_batch if step < recipe.align_steps else recipe.batch
+        drawn = [np.random.default_rng([TRAIN_STREAM, recipe.seed, step, i]) for i in range(size)]
+        lessons = [video_lesson(rng, recipe.filler) for rng in drawn]
+        return pack(lessons, self.tokenizer, PROMPT, self.visual_length, round_to=32)  # few lengths: compiling pays
+
+
+class AdapterTraining(LessonTraining):
+    """`llm` is changed: LoRA stands in its places. The tower is the mini's of the same seed, and stays as it is."""
+
+    def __init__(
+        self, recipe: AdapterRecipe, llm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, base_sha256: str
+    ):
+        from peft import LoraConfig, inject_adapter_in_model
+
+        torch.manual_seed(recipe.seed)
+        encoder = LanguageBind(**{**Geometry().encoder, "llm_width": llm.config.hidden_size})
+        encoder.tower.load_state_dict(_tower(shipped("mini", recipe.seed)))
+        super().__init__(llm.requires_grad_(False), encoder)
+        self.recipe, self.tokenizer, self.base_sha256 = recipe, tokenizer, base_sha256
+        self.strict_loading = False  # a checkpoint holds what is trained, the base lies elsewhere
+        self.lora = LoraConfig(
+            r=recipe.rank, lora_alpha=recipe.alpha, target_modules=list(recipe.targets), base_model_name_or_path=BASE
+        )
+        inject_adapter_in_model(self.lora, llm)
+        encoder.tower.eval().requires_grad_(False)
+        # not buffers: they are the base's, and no part of a checkpoint
+        self.scale = float(self._base_words().square().mean())
+        self.words = {kind: self._meant(names) for kind, names in (("color", COLORS), ("light", LIGHTS))}
+        self.save_hyperparameters({"recipe": _plain(recipe), "base_sha256": base_sha256})
+
+    def training_step(self, batch: Batch, _) -> Tensor:
+        recipe = self.recipe
+        with torch.no_grad():
+            features = self.encoder.features(self.clips(batch))
+        tokens = self.encoder.project(features)
+        beside = self.caption_loss(tokens, batch) + self._word_loss(tokens, batch)
+        if self.global_step < recipe.align_steps:
+            return beside
+        loss = self.answer_loss(batch, self.embed(batch, tokens)) + recipe.beside_weight * beside
+        if self.global_step % recipe.text_every == 0:
+            loss = loss + recipe.text_weight * self._text_loss()
+        return loss
+
+    def _base_words(self) -> Float[Tensor, "vocabulary D"]:
+        return cast(nn.Embedding, self.llm.get_input_embeddings()).weight.detach()
+
+    def _meant(self, names: Sequence[str]) -> Float[Tensor, "words D"]:
+        """The base's embeddings of NOTHING and of these words, as they stand inside a sentence."""
+        table = self._base_words()
+        ids = [self.tokenizer(f" {name}", add_special_tokens=False).input_ids for name in (NOTHING, *names)]
+        return torch.stack([table[torch.tensor(one)].mean(0) for one in ids])
+
+    def _word_loss(self, tokens: Float[Tensor, "B F P D"], batch: Batch) -> Float[Tensor, ""]:
+        """How far a frame's first token is from its colour's word, its second from its light's, in the embeddings' own
+        mean square."""
+        assert batch.captions is not None
+        lights = batch.captions[..., 1 : 1 + len(LIGHTS)]
+        color, light = batch.captions[..., 0].long(), (lights.argmax(-1) + 1) * (lights.amax(-1) > 0)
+        table = {kind: words.to(tokens.device) for kind, words in self.words.items()}
+        far = mse_loss(tokens[:, :, 0], table["color"][color]) + mse_loss(tokens[:, :, 1], table["light"][light])
+        self.log("word_loss", far.detach() / self.scale)
+        return far / self.scale
+
+    def _text_loss(self) -> Float[Tensor, ""]:
+        """Of one stretch of text, another one each time."""
+        ids = self._text[self.global_step // self.recipe.text_every % len(self._text)][None].to(self.device)
+        logits = self.llm(ids, use_cache=False).logits.float()
+        loss = cross_entropy(logits[0, :-1], ids[0, 1:])
+        self.log("text_loss", loss.detach())
+        return loss
+
+    @cached_property
+    def _text(self) -> Int[Tensor, "stretches length"]:
+        return stretches(self.tokenizer, held_out=False, length=self.recipe.text_length)
+
+    def configure_optimizers(self):
+        trained = [p for p in self.parameters() if p.requires_grad]
+        optimizer = torch.optim.AdamW(trained, lr=self.recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self._rate(step))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _rate(self, step: int) -> float:
+        """Share of the peak rate: for the projector alone, then for both, a linear warm-up and a cosine down to 2 %."""
+        recipe = self.recipe
+        begin, end = (0, recipe.align_steps) if step < recipe.align_steps else (recipe.align_steps, recipe.steps)
+        if step - begin < recipe.warmup:
+            return (step - begin + 1) / recipe.warmup
+        done = min(1.0, (step - begin - recipe.warmup) / max(1, end - begin - recipe.warmup))
+        return 0.02 + 0.49 * (1 + float(np.cos(np.pi * done)))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        trained = {name for name, weight in self.named_parameters() if weight.requires_grad}
+        checkpoint["state_dict"] = {name: value for name, value in checkpoint["state_dict"].items() if name in trained}
+
+    def export(self, folder: Path, made_by: list[dict]) -> None:
+        """Save as a folder that intpv.model.smollm2 loads; `made_by`: provenance of each part of the training."""
+        from peft import get_peft_model_state_dict
+
+        perplexities = self.perplexities()
+        folder.mkdir(parents=True, exist_ok=True)
+        self.lora.save_pretrained(str(folder))
+        weights = {f"base_model.model.{key}": value for key, value in get_peft_model_state_dict(self.llm).items()}
+        save_file(
+            {key: value.half().contiguous() for key, value in weights.items()}, folder / "adapter_model.safetensors"
+        )
+        model = Model("smollm2", self.llm, self.encoder, self.tokenizer, PROMPT, self.preprocess, ABOUT)
+        about = {"recipe": _plain(self.recipe), "base_sha256": self.base_sha256, "perplexity": perplexities}
+        save_around(folder, model, {**about, "made_by": made_by})
+
+    @torch.no_grad()
+    def perplexities(self, most: int = 24) -> dict[str, float]:
+        """Of `most` stretches of text that was kept out of the training: with the adapter, and of the base."""
+        from peft.tuners.tuners_utils import BaseTunerLayer
+
+        text = stretches(self.tokenizer, held_out=True, length=2 * self.recipe.text_length)
+        text = text[:: max(1, len(text) // most)][:most].to(self.device)
+        layers = [module for module in self.llm.modules() if isinstance(module, BaseTunerLayer)]
+        found = {}
+        for name, on in (("base", False), ("adapter", True)):
+            for layer in layers:
+                layer.enable_adapters(on)
+            losses = [
+                cross_entropy(self.llm(ids[None], use_cache=False).logits[0, :-1].float(), ids[1:]) for ids in text
+            ]
+            found[name] = float(torch.stack(losses).mean().exp())
+        for layer in layers:  # enabling them asked for gradients of all their weights, as in training
+            layer.requires_grad_(False)
+        return found
+
+
+BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
+
+
+def stretches(tokenizer: PreTrainedTokenizerBase, *, held_out: bool, length: int) -> Int[Tensor, "stretches length"]:
+    """Python's own documentation in pieces of `length` tokens: every fourth of its topics is kept out."""
+    kept = [text for number, (_, text) in enumerate(sorted(topics.items())) if (number % 4 == 3) == held_out]
+    ids = tokenizer("\n\n".join(kept), add_special_tokens=False).input_ids
+    return torch.tensor(ids[: len(ids) // length * length]).view(-1, length)
+
+
+def _tower(folder: Path) -> dict[str, Tensor]:
+    held = load_file(folder / "encoder/model.safetensors")
+    return {key.removeprefix("tower."): value.float() for key, value in held.items() if key.startswith("tower.")}
+
+
+def _plain(recipe: AdapterRecipe) -> dict[str, Any]:
+    """As JSON has it: lists for tuples."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(recipe).items()}
