@@ -185,9 +185,13 @@ class AdapterTraining(LessonTraining):
 BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
 
-def stretches(tokenizer: PreTrainedTokenizerBase, *, held_out: bool, length: int) -> Int[Tensor, "stretches length"]:
-    """Python's own documentation in pieces of `length` tokens: every fourth of its topics is kept out."""
-    kept = [text for number, (_, text) in enumerate(sorted(topics.items())) if (number % 4 == 3) == held_out]
+def stretches(
+    tokenizer: PreTrainedTokenizerBase, *, held_out: bool | None, length: int
+) -> Int[Tensor, "stretches length"]:
+    """Python's own documentation in pieces of `length` tokens. Every fourth of its topics is kept out of the training;
+    `held_out` None takes all."""
+    numbered = enumerate(sorted(topics.items()))
+    kept = [text for number, (_, text) in numbered if held_out is None or (number % 4 == 3) == held_out]
     ids = tokenizer("\n\n".join(kept), add_special_tokens=False).input_ids
     return torch.tensor(ids[: len(ids) // length * length]).view(-1, length)
 
