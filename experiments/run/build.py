@@ -15,10 +15,11 @@ from intpv.data.benchmark import Benchmark
 from intpv.model.model import Model
 from intpv.video_llm.video_llm import VideoLLM
 
-from ..sweep.plan import prefix_key
+from ..sweep.plan import answer_key, prefix_key
 from .cell_config import CellConfig
 
 _prefixes_of: str | None = None  # the cells whose prefixes are kept
+_answers: dict[str, dict[str, Any]] = {}  # of those cells, by answer_key and video
 _loaded: tuple[str, Model] | None = None  # the last model, under what it was made of
 
 
@@ -92,8 +93,16 @@ def prefixes(config: CellConfig, keep: bool) -> FirstCome:
     kept = cache(config).prefixes
     if shared is None or shared != _prefixes_of:
         kept.clear()
+        _answers.clear()
         _prefixes_of = shared
     return kept if keep else FirstCome(0)
+
+
+def answers(config: CellConfig, keep: bool) -> dict[str, Any] | None:
+    """What cells of this one's answer_key have found, by video, kept where another such cell is to come; None where
+    there was none before and none will come."""
+    key = answer_key(config)
+    return _answers.setdefault(key, {}) if keep else _answers.pop(key, None)
 
 
 def _key(config: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,19 +70,30 @@ log = logging.getLogger(__name__)
 quiet()
 
 
+@dataclass(frozen=True)
+class Keep:
+    """What cells to come in this process can take from this one."""
+
+    prefixes: bool  # there is one that has the same before packing
+    answers: bool  # there is one whose results are the same
+
+
+NOTHING = Keep(False, False)
+
+
 def run_cell(
     config: CellConfig,
     choices: Mapping[str, Any],
     folder: Path,
     progress: Progress,
     share: int = 1,
-    keep_prefixes: bool = False,
+    keep: Keep = NOTHING,
 ) -> None:
     """Run what is missing of the cell; a finished one is left as it is. BadInput for what cannot be run at all.
 
-    `share` is the number of processes that this machine is shared with, `keep_prefixes` whether another cell of this
-    process differs in quantisation alone. After Ctrl-C or a full disk the cell stays `running`: nothing is wrong with
-    it, and the same command goes on with the next video. Raises Occupied where another process is at it.
+    `share` is the number of processes that this machine is shared with. After Ctrl-C or a full disk the cell stays
+    `running`: nothing is wrong with it, and the same command goes on with the next video. Raises Occupied where another
+    process is at it.
     """
     run = RunFolder(folder)
     if (state := run.state()).status == "newer":
@@ -89,20 +101,20 @@ def run_cell(
     if state.status != "done":
         with lock(folder):
             if run.status() != "done":  # another process may have ended it just now
-                _attempt(config, choices, run, progress, share, keep_prefixes)
+                _attempt(config, choices, run, progress, share, keep)
                 return
     progress.cell_done(folder, run.metrics())
 
 
 def _attempt(
-    config: CellConfig, choices: Mapping[str, Any], run: RunFolder, progress: Progress, share: int, keep_prefixes: bool
+    config: CellConfig, choices: Mapping[str, Any], run: RunFolder, progress: Progress, share: int, keep: Keep
 ) -> None:
     folder = run.path
     logger = instantiate(config["logger"])
     known = stated(environment(seed=config["seed"], device=_device(config)))
     logger.start(config["sweep"]["name"], folder.name, {**config, "environment": known}, choices)
     try:
-        metrics = _run(config, choices, run, progress, logger, share, keep_prefixes)
+        metrics = _run(config, choices, run, progress, logger, share, keep)
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt)
         if not interrupted and not stops_everything(error):
@@ -128,7 +140,7 @@ def _run(
     progress: Progress,
     logger: Mirror,
     share: int,
-    keep_prefixes: bool,
+    keep: Keep,
 ) -> dict[str, Any]:
     trainer_options = dict(config["trainer"])
     set_threads(trainer_options.pop("threads"), share)
@@ -139,7 +151,7 @@ def _run(
     reader, scorer, benchmark = instantiate(config["video"]), instantiate(config["scorer"]), build.benchmark(config)
     measuring = instantiate(config["measure"])
     check_items(items := benchmark.items(), choices["data"], scorer.needs_options)
-    prefixes = build.prefixes(config, keep_prefixes)  # those of another model go before this one is loaded
+    prefixes = build.prefixes(config, keep.prefixes)  # those of another model go before this one is loaded
     video_llm = build.video_llm(config)
     build.cache(config).walk(tower_key(config))
     viewer = Viewer(video_llm, reader, build.cache(config), config["frames"])
@@ -162,7 +174,8 @@ def _run(
     left = [item for item in items if item.id not in done]
     progress.cell_started(run.path, len(items), len(done))
     if left:
-        module = Inference(viewer, scorer, benchmark, prefixes, measuring)
+        answered = build.answers(config, keep.answers)
+        module = Inference(viewer, scorer, benchmark, prefixes, measuring, answered)
         trainer = instantiate(
             trainer_options,
             logger=False,

@@ -68,7 +68,26 @@ def tower_key(config: CellConfig) -> str:
 
 def prefix_key(config: CellConfig) -> str:
     """The same for two configs whose prefixes are the same before packing."""
-    return config_hash({key: value for key, value in config.items() if key not in NOT_IN_PREFIX})
+    kept = {key: value for key, value in config.items() if key not in NOT_IN_PREFIX}
+    return config_hash({**kept, "rope_strategy": _scaling(config)})
+
+
+def answer_key(config: CellConfig) -> str:
+    """The same for two configs whose results are the same."""
+    return config_hash({**config, "rope_strategy": _scaling(config)})
+
+
+def _scaling(config: CellConfig) -> Mapping[str, Any] | None:
+    """None up to the trained number of frames: s is 1 there, at which every strategy of ours is the model's own RoPE,
+    bit for bit."""
+    rope = config["rope_strategy"]
+    as_trained = (
+        config["frames"] <= config["encoder"].get("num_frames", 0)
+        and rope.get("factor", "auto") == "auto"
+        and rope.get("window", "visual") == "visual"
+        and str(rope.get("_target_")).startswith("intpv.rope_strategy.")
+    )
+    return None if as_trained else rope
 
 
 def distinct(cells: Sequence[Planned]) -> list[Planned]:

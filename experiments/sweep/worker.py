@@ -20,6 +20,7 @@ from pathlib import Path
 from intpv.record.lock import Occupied
 
 from ..run.progress import Progress
+from .plan import answer_key
 
 STACKS = signal.SIGUSR2  # asks for the stacks of all threads, in the cell's log
 
@@ -42,8 +43,8 @@ def main() -> None:
 
     while True:
         batch = json.loads(requests.get())
-        for cell in batch["cells"]:
-            _run(cell, batch, run_cell)
+        for number, cell in enumerate(batch["cells"]):
+            _run(cell, batch["share"], batch["cells"][number + 1 :], len(batch["cells"]) > 1, run_cell)
         _emit({"event": "free"})
 
 
@@ -58,8 +59,9 @@ def _listen(requests: queue.SimpleQueue) -> None:
     os._exit(0)
 
 
-def _run(cell: dict, batch: dict, run_cell: Callable) -> None:
+def _run(cell: dict, share: int, to_come: list[dict], keep_prefixes: bool, run_cell: Callable) -> None:
     from ..run.build import free_memory
+    from ..run.cell import Keep
     from ..run.messages import reason
     from ..run.outcome import stops_everything
 
@@ -76,8 +78,9 @@ def _run(cell: dict, batch: dict, run_cell: Callable) -> None:
         faulthandler.disable()  # Lightning's teardown resets all signals, of which faulthandler knows nothing
         faulthandler.enable(2)
         faulthandler.register(STACKS, file=2)
-        keep = len(batch["cells"]) > 1
-        run_cell(cell["config"], cell["choices"], folder, Progress(_emit), batch["share"], keep)
+        key = answer_key(cell["config"])
+        keep = Keep(keep_prefixes, any(answer_key(other["config"]) == key for other in to_come))
+        run_cell(cell["config"], cell["choices"], folder, Progress(_emit), share, keep)
     except Occupied as error:
         _emit({"event": "busy", "cell": folder.name, "reason": str(error)})
     except Exception as error:

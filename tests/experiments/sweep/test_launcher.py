@@ -53,6 +53,20 @@ def test_towers_and_prefixes_are_computed_once(bench, grid):
         assert sorted(value for name, value in fetched.items() if frames in name)[1:] == [1, 1, 1]
 
 
+def test_cells_that_must_be_equal_are_answered_once(bench, grid):
+    """A strategy scales nothing at the trained number of frames: the seconds are those of the same answers."""
+    seconds: dict[tuple, set] = {}
+    for name, folder in bench.cells("shared").items():
+        frames, kv = name.split("-")[2:4]
+        seconds.setdefault((frames, kv), set()).add(read(folder, "metrics.json")["time/ask_s"])
+    assert {place: len(values) for place, values in seconds.items()} == {
+        ("f8", "none"): 1,
+        ("f8", "int2"): 1,
+        ("f16", "none"): 2,
+        ("f16", "int2"): 2,
+    }
+
+
 def test_a_finished_sweep_imports_nothing_heavy(bench, grid):
     code = (
         "import sys; from experiments.evaluate import main\n"

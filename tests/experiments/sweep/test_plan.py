@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.sweep.plan import Planned, batches, claim, distinct, left
+from experiments.sweep.plan import Planned, answer_key, batches, claim, distinct, left
 from intpv.errors import BadInput
 from intpv.record.cell_id import config_hash
 from intpv.record.run_folder import SCHEMA, RunFolder
 
 
-def cell(folder=Path("runs/s"), name=None, frames=8, rope="none", kv="none", limit=None, **more) -> Planned:
+def cell(folder=Path("runs/s"), name=None, frames=16, rope="none", kv="none", limit=None, **more) -> Planned:
     config = {
         "frames": frames,
         "seed": 0,
@@ -22,14 +22,17 @@ def cell(folder=Path("runs/s"), name=None, frames=8, rope="none", kv="none", lim
         "kv_quant": {"_target_": kv},
         "data": {"limit": limit},
         "logger": {"project": "intpv"},
-        **{group: {} for group in ("video", "encoder", "model", "rearranger")},
+        "encoder": {"num_frames": 8},
+        **{group: {} for group in ("video", "model", "rearranger")},
         **more,
     }
     choices = {"rope_strategy": rope, "kv_quant": kv, "logger": "wandb"}
     return Planned(folder / (name or config_hash(config)), config, choices, [], {})
 
 
-GRID = [(frames, rope, kv) for frames in (8, 16) for rope in ("none", "yarn", "ntk") for kv in ("none", "int8", "int2")]
+GRID = [
+    (frames, rope, kv) for frames in (16, 32) for rope in ("none", "yarn", "ntk") for kv in ("none", "int8", "int2")
+]
 
 
 @given(st.permutations(GRID), st.integers(1, 8))
@@ -48,13 +51,25 @@ def test_every_cell_is_in_one_batch_and_prefixes_are_made_once(grid, workers):
 
 def test_what_shares_a_prefix_differs_in_quantisation_alone():
     assert cell(kv="none").prefix_key == cell(kv="int2").prefix_key
-    for other in (cell(rope="yarn"), cell(frames=16), cell(limit=3), cell(seed=1), cell(model={"path": "b"})):
+    for other in (cell(rope="yarn"), cell(frames=32), cell(limit=3), cell(seed=1), cell(model={"path": "b"})):
         assert other.prefix_key != cell().prefix_key
-    assert cell(rope="yarn").tower_key == cell().tower_key != cell(frames=16).tower_key
+    assert cell(rope="yarn").tower_key == cell().tower_key != cell(frames=32).tower_key
+
+
+def test_up_to_the_trained_frames_all_strategies_of_ours_are_one():
+    ours = [f"intpv.rope_strategy.{name}" for name in ("none.NoScaling", "yarn.YarnScaling")]
+    one, other = (cell(frames=8, rope=rope) for rope in ours)
+    assert answer_key(one.config) == answer_key(other.config)
+    assert one.prefix_key == other.prefix_key
+    assert config_hash(one.config) != config_hash(other.config)
+    apart = [cell(frames=8, rope=ours[1], kv="int2"), cell(frames=16, rope=ours[1]), cell(frames=8, rope="mine.Mine")]
+    for more in ({"factor": 2.0}, {"window": "llm"}):
+        apart.append(cell(frames=8, rope_strategy={"_target_": ours[1], **more}))
+    assert len({answer_key(one.config) for one in (*apart, one)}) == len(apart) + 1
 
 
 def test_equal_cells_are_run_once_and_different_ones_never_share_a_folder():
-    assert len(distinct([cell(), cell(), cell(frames=16)])) == 2
+    assert len(distinct([cell(), cell(), cell(frames=32)])) == 2
     one, two = (cell(name="same", model={"path": path}) for path in ("/a/last", "/b/last"))
     with pytest.raises(BadInput, match=r"two cells would be named same: one with model\.path=/a/last, one with .*/b/l"):
         distinct([one, two])
