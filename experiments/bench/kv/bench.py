@@ -4,7 +4,7 @@ Every method holds the same prefixes: bytes, bits, losses (drawn layers, and the
 was chosen on), a decode step's time and memory and the time of many rows on one layer of Llama-7B's shape; on a GPU
 also attention and the whole decoder of that model. Peers that need `pip install "intpv[peers]"` are skipped by name
 without it; each has 3 minutes. A readable table is written beside `out`. Under 15 minutes on two cores; in part by
-sections=[fidelity,flipbook,speed,rows,decoder].
+sections=[fidelity,flipbook,speed,rows,decoder]; sections=[text] is a real language model's keys and values (make smol).
 """
 
 import os
@@ -18,6 +18,8 @@ from omegaconf import OmegaConf
 
 from intpv.bounds import check_whole
 from intpv.errors import BadInput
+from intpv.model.loading import smollm2_base
+from intpv.model.loading.folder import read_folder
 
 from ...run.command import own_config
 from ...run.messages import explained
@@ -32,8 +34,10 @@ from .methods import HQQ, PEERS, PRESETS, VARIANTS, Method
 from .mini_model_layers import watched
 from .prefix import VideoLike
 from .tables import markdown
+from .text_layers import text_read
 
 SECTIONS = ("fidelity", "flipbook", "speed", "rows", "decoder")
+ON_REQUEST = ("text",)  # needs `make smol`
 DEFAULTS = {
     "rounds": 7,
     "out": "analysis/results/bench_kv.json",
@@ -41,6 +45,10 @@ DEFAULTS = {
     "seeds": 3,  # drawn layers
     "clips": 10,
     "clip_frames": [32, 64],
+    "text_tokens": [1024, 4096],  # that are read before the rows that ask
+    "stretches": 8,  # of text
+    "base": None,
+    "cache_dir": "~/.cache/intpv/models",
     "tokens": [4096, 16384],  # of one layer
     "heads": 32,  # of it
     "rows": [1, 5, 24, 300],  # that read the shortest of these prefixes at once
@@ -51,12 +59,15 @@ DEFAULTS = {
 }
 NEEDED = ("optimum-quanto", "hqq", "ninja")  # by peers
 DECODES = ("eager", "compiled")
+ROWS = 64  # tokens of text that ask
 DEVICES = {"cpu": torch.float32, "cuda": torch.bfloat16}
 NOTES = {
     "video_like": "Drawn layers (prefix.py) in bfloat16, as a 7B keeps its cache: quanto's scales are "
     "bfloat16 too. Units of the intervals: heads of all seeds.",
     "flipbook": "The mini model's own layers in float32, clips of data.seed=1, its question and answer rows. quanto's "
     "scales are float32 here, and a prefix that its key groups do not fit is padded. Units: clips.",
+    "text": f"SmolLM2-135M-Instruct alone on Python's documentation, float32; the {ROWS} tokens behind the prefix ask. "
+    "Units: stretches of text.",
 }
 
 
@@ -97,11 +108,13 @@ def main() -> None:
 
 def checked(options: dict) -> dict:
     """BadInput for a size or a section that there is not."""
-    for name in ("clip_frames", "tokens", "rows", "frames"):
+    for name in ("clip_frames", "text_tokens", "tokens", "rows", "frames"):
         for count in options[name]:
             check_whole(name, count)
-    if set(options["sections"]) - set(SECTIONS):
-        raise BadInput(f"sections must be some of {', '.join(SECTIONS)}, got {options['sections']}")
+    if set(options["sections"]) - {*SECTIONS, *ON_REQUEST}:
+        raise BadInput(f"sections must be some of {', '.join((*SECTIONS, *ON_REQUEST))}, got {options['sections']}")
+    if "text" in options["sections"]:
+        smollm2_base.base_folder(options["base"], options["cache_dir"])
     if options["device"] not in DEVICES or (options["device"] == "cuda" and not torch.cuda.is_available()):
         raise BadInput(f"device must be cpu, or cuda where torch sees a GPU, got {options['device']}")
     if ragged := [tokens for tokens in options["tokens"] if tokens < PATCHES or tokens % PATCHES]:
@@ -124,6 +137,15 @@ def run(options: dict) -> None:
             clips = watched(frames, options["clips"])
             real = {name: method for name, method in methods.items() if name not in HQQ}
             result.add("fidelity", f"flipbook {frames} frames", on_clips(clips, real, allowances))
+    if "text" in sections:
+        folder = smollm2_base.base_folder(options["base"], options["cache_dir"])
+        if options["base"] is None:
+            smollm2_base.prepare(folder)
+        llm, words = read_folder(folder, "LlamaForCausalLM", "float32", "cpu")
+        for tokens in options["text_tokens"]:
+            read = text_read(llm, words, tokens, ROWS, options["stretches"])
+            real = {name: method for name, method in methods.items() if name not in HQQ}
+            result.add("fidelity", f"text {tokens} tokens", on_clips(read, real, allowances))
     timed: dict[str, Method] = {**PEERS, **PRESETS}
     device, dtype = options["device"], DEVICES[options["device"]]
     shape = Shape(heads=options["heads"], dtype=dtype, device=torch.device(device))

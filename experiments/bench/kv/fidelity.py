@@ -213,17 +213,19 @@ def on_video_like(
     return _result(whole, heads, units) | {"achieved": achieved, "dtype": str(drawn.dtype).removeprefix("torch.")}
 
 
-def on_clips(clips: Iterable[Watched], methods: Mapping[str, Method], allowances: Allowances) -> dict:
-    """Real layers; a unit of the intervals is a clip, a head of the figures a layer's head, its mean over clips."""
+def on_clips(clips: Iterable[Watched | Specimen], methods: Mapping[str, Method], allowances: Allowances) -> dict:
+    """Real layers, of clips that are asked about or of text that is only read; a unit of the intervals is a clip or a
+    stretch of text, a head of the figures a layer's head, its mean over them."""
     tallies: dict[str, Tally] = {}
     tokens = []
-    for clip in clips:
-        tokens.append(clip.specimen.layout.length)
-        _add(tallies, methods, allowances, clip.specimen, clip)
-    whole = {name: tally for name, tally in tallies.items() if len(tally.answers) == len(tokens)}
+    for one in clips:
+        specimen, clip = (one, None) if isinstance(one, Specimen) else (one.specimen, one)
+        tokens.append(specimen.layout.length)
+        _add(tallies, methods, allowances, specimen, clip)
+    whole = {name: tally for name, tally in tallies.items() if len(tally.losses) == len(tokens)}
     heads = {name: torch.stack([one.kl for one in tally.losses]).mean(0).flatten() for name, tally in whole.items()}
     units = {name: [one.kl.mean().item() for one in tally.losses] for name, tally in whole.items()}
-    return _result(whole, heads, units) | {"tokens": tokens, "dtype": str(clip.specimen.layers[0][0].dtype)}
+    return _result(whole, heads, units) | {"tokens": tokens, "dtype": str(specimen.layers[0][0].dtype)}
 
 
 def _add(tallies: dict[str, Tally], methods, allowances: Allowances, specimen: Specimen, clip: Watched | None = None):
