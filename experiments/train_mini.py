@@ -35,7 +35,7 @@ class Options(Running, Recipe):
 def main() -> None:
     with explained("train_mini"):
         parser = command_line("train_mini", "Train the mini model and save it.")
-        arguments = read_command_line(parser, "steps=4200, seed=1, save=FOLDER, ...")
+        arguments = read_command_line(parser, "steps=4800, seed=1, save=FOLDER, ...")
         options = options_of(arguments.override)
         show_config(arguments.cfg, OmegaConf.structured(options))
         train(options)

@@ -14,10 +14,10 @@ class Recipe:
 
     window: int = 160  # W, text positions: twice the visual length, as Vicuna's 4096 to 2056
     least_step: float = 1.0  # between positions of a text lesson, drawn from here to 1
-    steps: int = 4200
+    steps: int = 4800
     tower_steps: int = 1300  # first, the encoder alone learns to caption frames
-    text_steps: int = 900  # then the decoder alone learns the questions on text
-    short_steps: int = 600  # the first of these, on lines of no more than
+    text_steps: int = 1500  # then the decoder alone learns the questions on text
+    short_steps: int = 1200  # the first of these, on lines of no more than
     short: int = 64  # tokens: words are matched and compared sooner where there are few
     replay: int = 5  # afterwards every replay-th step is text
     batch: int = 32  # lessons

@@ -48,7 +48,7 @@ def ended(monkeypatch, capsys, tmp_path):
         ("batch=-1", "batch must be at least 1, got -1"),
         ("warmup=-1", "warmup must be at least 0, got -1"),
         ("learning_rate=nan", "learning_rate must be at least 0, got nan"),
-        ("until=9000", "until must be at most steps=4200, got 9000"),
+        ("until=9000", "until must be at most steps=4800, got 9000"),
         ("model=maxi", "model must be mini or mini_long, got maxi"),
     ],
 )
