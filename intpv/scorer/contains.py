@@ -13,8 +13,12 @@ class Contains(Scorer):
 
     def score(self, prediction: str, question: Asked) -> Score:
         answer = normalised(question.answer)
-        named = _named(normalised(prediction), {answer, *map(normalised, question.options)})
-        return Score(correct=named == {answer}, valid=len(named) == 1 if question.options else bool(prediction.split()))
+        # an answer that nobody wrote down is no word: nothing can be right
+        named = _named(normalised(prediction), {answer, *map(normalised, question.options)} - {""})
+        return Score(
+            correct=bool(answer) and named == {answer},
+            valid=len(named) == 1 if question.options else bool(prediction.split()),
+        )
 
 
 def _named(text: str, options: set[str]) -> set[str]:

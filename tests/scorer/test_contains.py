@@ -37,3 +37,8 @@ def test_open_ended():
     question = SimpleNamespace(answer="a dog", options=())
     assert Contains().score("There is a dog in it", question) == Score(True, True)
     assert Contains().score("There is a cat", question) == Score(False, True)
+
+
+@pytest.mark.parametrize("prediction", ["", "a dog", "."])
+def test_without_an_answer_nothing_is_right(prediction):
+    assert not Contains().score(prediction, SimpleNamespace(answer="", options=())).correct

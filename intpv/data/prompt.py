@@ -1,0 +1,51 @@
+"""Prompt templates of benchmarks: how a question and its options are put to the model, as each one published it."""
+
+from collections.abc import Sequence
+from string import ascii_uppercase
+
+from intpv.bounds import shown
+from intpv.errors import BadInput
+
+
+def check_template(key: str, template: object, needed: Sequence[str], allowed: Sequence[str] = ()) -> None:
+    """BadInput unless it holds all of `needed` in braces, and no braces but these and `allowed`."""
+    names = " and ".join(f"{{{name}}}" for name in needed)
+    if isinstance(template, str):
+        if r"\n" in template:
+            raise BadInput(
+                f"{key} must hold a newline, got a backslash and n in {template}: in bash $'{key}=...\\n...'"
+            )
+        try:
+            if all(
+                f"\0{name}\0" in template.format(**{one: f"\0{one}\0" for one in (*needed, *allowed)})
+                for name in needed
+            ):
+                return
+        except (LookupError, ValueError, AttributeError):
+            pass
+    beside = "".join(f", may hold {{{name}}}" for name in allowed)
+    raise BadInput(f"{key} must hold {names}{beside} and no other braces, got {' '.join(shown(template).split())}")
+
+
+def check_kinds(kinds: object) -> None:
+    """BadInput unless it is null or a list of texts."""
+    if kinds is None or (
+        isinstance(kinds, Sequence)
+        and not isinstance(kinds, str)
+        and kinds
+        and all(isinstance(one, str) for one in kinds)
+    ):
+        return
+    raise BadInput(f"data.kinds must be null or a list of kinds, got {shown(kinds)}")
+
+
+def lettered(prompt: str, option: str, question: str, options: Sequence[str]) -> str:
+    r"""The text to ask: `prompt` with the question, and with a line of each option where it says {options}.
+
+    >>> lettered("{question}\n{options}\nThe best answer is:", "({letter}) {option}", "What?", ["red", "blue"])
+    'What?\n(A) red\n(B) blue\nThe best answer is:'
+    """
+    if len(options) > len(ascii_uppercase):
+        raise BadInput(f"a question must have at most {len(ascii_uppercase)} options, got {len(options)}: {question}")
+    lines = (option.format(letter=ascii_uppercase[index], option=text) for index, text in enumerate(options))
+    return prompt.format(question=question, options="\n".join(lines))
