@@ -35,6 +35,9 @@ class Row:
 
     def text(self, field: str) -> str:
         """A text with something in it; a number is taken as it is written."""
+        value = self.fields.get(field)
+        if type(value) is str and (text := value.strip()):  # nearly always, and asked some 300,000 times
+            return text
         value = self.value(field)
         text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
         if not isinstance(text, str) or not text.strip():
@@ -147,7 +150,7 @@ class VideoFiles:
     def path(self, name: str) -> str:
         """Of the video `name`, a path without its ending: the first ending that is there, else the first of all."""
         if name not in self._found:
-            paths = [str(self.folder / f"{name}{ending}") for ending in self.endings]
+            paths = [os.path.join(self.folder, f"{name}{ending}") for ending in self.endings]
             there = [path for path in paths if self._is_there(path)]
             self._found[name] = (there or paths)[0]
             if not there:
@@ -165,10 +168,9 @@ class VideoFiles:
 
 
 def _row(file: Path, place: str, fields: Any) -> Row:
-    row = Row(file, place, fields if isinstance(fields, dict) else {})
     if not isinstance(fields, dict):
-        raise row.fault("it", "an object with named fields", fields)
-    return row
+        raise Row(file, place, {}).fault("it", "an object with named fields", fields)
+    return Row(file, place, fields)
 
 
 def _short(value: object) -> str:

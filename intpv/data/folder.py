@@ -17,7 +17,8 @@ from intpv.errors import BadInput
 
 from .annotation import Row, csv_rows, jsonl_rows
 from .benchmark import Benchmark, Question, VideoItem
-from .prompt import check_kinds, check_template, lettered
+from .kinds import check_kinds, chosen_kinds
+from .prompt import check_template, lettered
 
 log = logging.getLogger(__name__)
 
@@ -110,19 +111,6 @@ class Folder(Benchmark):
         labels: dict[str, Any] = {name: value for name, value in row.fields.items() if name not in COLUMNS}
         kind, own = (row.text(name) if row.fields.get(name) not in (None, "") else None for name in ("kind", "id"))
         return Question(own or identity, kind or "question", text, options, answer, labels)
-
-
-def chosen_kinds(
-    asked: dict[str, list[Question]], kinds: Sequence[str] | None, file: Path
-) -> dict[str, list[Question]]:
-    """Questions of these kinds by video, videos without any left out; BadInput for a kind that no question has."""
-    if kinds is None:
-        return asked
-    known = dict.fromkeys(question.kind for mine in asked.values() for question in mine)
-    if unknown := [kind for kind in kinds if kind not in known]:
-        raise BadInput(f"data.kinds must be out of {', '.join(known)}, as in {file}, got {', '.join(unknown)}")
-    kept = {video: [question for question in mine if question.kind in kinds] for video, mine in asked.items()}
-    return {video: mine for video, mine in kept.items() if mine}
 
 
 def _options(row: Row) -> tuple[str, ...]:

@@ -27,24 +27,14 @@ def check_template(key: str, template: object, needed: Sequence[str], allowed: S
     raise BadInput(f"{key} must hold {names}{beside} and no other braces, got {' '.join(shown(template).split())}")
 
 
-def check_kinds(kinds: object) -> None:
-    """BadInput unless it is null or a list of texts."""
-    if kinds is None or (
-        isinstance(kinds, Sequence)
-        and not isinstance(kinds, str)
-        and kinds
-        and all(isinstance(one, str) for one in kinds)
-    ):
-        return
-    raise BadInput(f"data.kinds must be null or a list of kinds, got {shown(kinds)}")
-
-
 def lettered(prompt: str, option: str, question: str, options: Sequence[str]) -> str:
     r"""The text to ask: `prompt` with the question, and with a line of each option where it says {options}.
 
     >>> lettered("{question}\n{options}\nThe best answer is:", "({letter}) {option}", "What?", ["red", "blue"])
     'What?\n(A) red\n(B) blue\nThe best answer is:'
     """
+    if not options:
+        return prompt.format(question=question, options="")
     if len(options) > len(ascii_uppercase):
         raise BadInput(f"a question must have at most {len(ascii_uppercase)} options, got {len(options)}: {question}")
     lines = (option.format(letter=ascii_uppercase[index], option=text) for index, text in enumerate(options))
