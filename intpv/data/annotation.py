@@ -78,7 +78,7 @@ def read_text(file: Path, key: str = "data.root") -> str:
         raise BadInput(f"{file}, line {line}: must be UTF-8, got the byte 0x{error.object[error.start]:02x}") from None
 
 
-def read_json(file: Path, kind: type = list) -> Any:
+def read_annotation(file: Path, kind: type = list) -> Any:
     """A JSON file whose outermost value is a list, or a dict."""
     try:
         value = json.loads(read_text(file))
@@ -91,7 +91,7 @@ def read_json(file: Path, kind: type = list) -> Any:
 
 def json_rows(file: Path) -> Iterator[Row]:
     """Of a JSON list of objects."""
-    for index, fields in enumerate(read_json(file), 1):
+    for index, fields in enumerate(read_annotation(file), 1):
         yield _row(file, f"entry {index}", fields)
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from intpv.errors import BadInput
 
-from .annotation import Row, json_rows, read_json, unique
+from .annotation import Row, json_rows, read_annotation, unique
 from .published import Ask, MultipleChoice
 
 OPTIONS = [f"option {index}" for index in range(5)]
@@ -29,7 +29,7 @@ class EgoSchema(MultipleChoice):
 
     def asked(self) -> Iterator[Ask]:
         file = self.folder / "subset_answers.json"
-        answers = read_json(file, dict)
+        answers = read_annotation(file, dict)
         questions = unique(json_rows(self.file), "q_uid")
         if alone := next((identity for identity in answers if identity not in questions), None):
             raise BadInput(f"{file}: q_uid must be one of {self.file}, got {alone}")

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from intpv.errors import BadInput
 
-from .annotation import csv_rows, read_json
+from .annotation import csv_rows, read_annotation
 from .published import Ask, MultipleChoice
 
 KINDS = (
@@ -38,7 +38,7 @@ class NextQa(MultipleChoice):
 
     def asked(self) -> Iterator[Ask]:
         mapping = self.folder / "map_vid_vidorID.json"
-        paths, places = read_json(mapping, dict), dict[str, str]()
+        paths, places = read_annotation(mapping, dict), dict[str, str]()
         for row in csv_rows(self.file, ("video", "question", "answer", "qid", "type", *OPTIONS)):
             video, kind = row.text("video"), row.text("type")
             if not isinstance(paths.get(video), str):

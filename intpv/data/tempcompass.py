@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from .annotation import Row, read_json
+from .annotation import Row, read_annotation
 from .benchmark import Question
 from .prompt import lettered
 from .published import Ask, Published
@@ -35,7 +35,7 @@ class TempCompass(Published):
         return self.folder / "questions" / f"{self.split}.json"
 
     def asked(self) -> Iterator[Ask]:
-        for video, by_dimension in read_json(self.file, dict).items():
+        for video, by_dimension in read_annotation(self.file, dict).items():
             dimensions = Row(self.file, f"key {video}", by_dimension if isinstance(by_dimension, dict) else {})
             for dimension, entries in dimensions.fields.items():
                 if dimension not in DIMENSIONS:
