@@ -73,6 +73,14 @@ def holder(folder: Path) -> str | None:
         os.close(opened)
 
 
+def last_holder(folder: Path) -> str:
+    """Who held the cell last, or holds it: `process 12 on node3 since 2026-01-31T12:00:00+00:00`; "" for nobody."""
+    try:
+        return (folder / FILE).read_bytes()[:500].decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
 def _take(opened: int, folder: Path) -> None:
     try:
         fcntl.lockf(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
