@@ -7,6 +7,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from intpv.errors import BadInput
@@ -49,6 +50,9 @@ def _is_done(cell: DictConfig) -> bool:
 
 def _share(launcher: DictConfig) -> int | None:
     """How many processes share this machine; None where another launcher may take cells to others."""
+    if launcher.get("engine"):
+        instantiate(launcher.engine)  # refuses what is not there before a cell is composed
+        return None
     if not launcher.get("_target_", "").endswith(".SweepLauncher"):
         return 1 if launcher.get("_target_", "").endswith(".BasicLauncher") else None
     return count(launcher.get("workers"), grouped(visible(), launcher.get("gpus_per_worker")))

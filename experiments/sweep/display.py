@@ -51,7 +51,7 @@ class Display:
             limit = event["limit"]
             how = f"it is ended after {limit:g} s" if limit else "sweep.timeout_s=... would end it"
             console.print(f"[yellow]silent[/] {escape(line)}; {how}", soft_wrap=True, highlight=False)
-        elif kind in ("done", "failed", "crash", "disk"):
+        elif kind in ("done", "failed", "crash", "disk", "lost"):
             self._end(event)
 
     def status(self) -> str:

@@ -2,6 +2,7 @@
 
     hydra.launcher.workers=auto     one process per GPU; without any, one per core
     hydra.launcher.gpus_per_worker=2 model.device=balanced     one per two GPUs, each model over both
+    hydra/launcher=slurm            jobs of Slurm, each a crew on its node: submitit_engine.py; slurm_local tries it
     hydra/launcher=basic            Hydra's own, cell after cell in this process; joblib, submitit and others work too
 
 Hydra's callbacks on_job_start and on_job_end are not called: the cells run in other processes.
@@ -10,10 +11,10 @@ Hydra's callbacks on_job_start and on_job_end are not called: the cells run in o
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, setup_globals
@@ -36,11 +37,33 @@ from .display import Display
 log = logging.getLogger(__name__)
 
 
+class Engine(Protocol):
+    """Runs planned cells somewhere and tells what becomes of each; the plan is the same whatever the engine."""
+
+    def run(
+        self, cells: Sequence[plan.Planned], workers: int | str, gpus: int, on_event: Callable, patience: Patience
+    ) -> None:
+        """Return when no more of the cells is being run; `on_event` as crew.run has it."""
+
+
+class LocalEngine:
+    """Worker processes on this machine."""
+
+    def run(
+        self, cells: Sequence[plan.Planned], workers: int | str, gpus: int, on_event: Callable, patience: Patience
+    ) -> None:
+        """See Engine."""
+        devices = grouped(visible(), gpus)
+        number = count(workers, devices)
+        crew.run(plan.batches(cells, number), number, devices, on_event, patience)
+
+
 class SweepLauncher(Launcher):
     """See the module."""
 
-    def __init__(self, workers: int | str = "auto", gpus_per_worker: int = 1) -> None:
+    def __init__(self, workers: int | str = "auto", gpus_per_worker: int = 1, engine: Engine | None = None) -> None:
         self.workers, self.gpus = workers, gpus_per_worker
+        self.engine = engine or LocalEngine()
 
     def setup(self, *, hydra_context, task_function, config: DictConfig) -> None:
         self.loader, self.config = hydra_context.config_loader, config
@@ -81,8 +104,8 @@ class SweepLauncher(Launcher):
             if cell.name not in wanted and cell.status != "done":
                 how = f"{cell.status} before; sweep.retry={cell.status} runs it again"
                 outcome.failed[cell.name] = (how, cell.overrides)
-        sweep, devices = cells[0].config["sweep"], grouped(visible(), self.gpus)
-        workers, patience = count(self.workers, devices), Patience(sweep["silent_s"], sweep["timeout_s"])
+        sweep = cells[0].config["sweep"]
+        patience = Patience(sweep["silent_s"], sweep["timeout_s"])
         busy = {cell.name: who for cell in left if (who := holder(cell.folder))}
         if busy and len(busy) == len(left):
             name, who = next(iter(busy.items()))
@@ -97,7 +120,7 @@ class SweepLauncher(Launcher):
             handle = _Handle(display)
             while free := [cell for cell in left if cell.name not in handle.ended and _is_free(cell)]:
                 before = len(handle.ended)
-                crew.run(plan.batches(free, workers), workers, devices, handle, patience)
+                self.engine.run(free, self.workers, self.gpus, handle, patience)
                 if outcome.stopped or len(handle.ended) == before:
                     break
         for cell in left:  # what others are at may be done by now
@@ -124,11 +147,11 @@ class _Handle:
 
     def _of_cell(self, cell: plan.Planned, event: dict) -> None:
         kind = event["event"]
-        if kind in ("done", "failed", "crash", "disk"):
+        if kind in ("done", "failed", "crash", "disk", "lost"):
             self.ended.add(cell.name)
         if kind == "crash":
             _record_crash(cell, event)
-        if kind in ("failed", "crash"):
+        if kind in ("failed", "crash", "lost"):
             outcome.failed[cell.name] = (event.get("reason") or event["fate"], cell.overrides)
         if kind == "disk":
             outcome.stopped = event["reason"]

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import metadata
 from math import inf
 
@@ -70,8 +70,9 @@ def as_video(decoded: Decoded) -> Video:
     )
 
 
+@cache
 def decoder_version(decoder: str) -> str:
-    """Version of the package behind a decoder, without importing it."""
+    """Version of the package behind a decoder, without importing it; looked up once, for every video's key has it."""
     return metadata.version(DISTRIBUTIONS[decoder])
 
 

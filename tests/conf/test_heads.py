@@ -5,7 +5,9 @@ Where it needs a checkpoint that is not here, it says how to download it.
 
 import re
 import shlex
+import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -42,7 +44,10 @@ def test_the_command_in_the_head_runs(file, folder, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["evaluate", *arguments, *small])
     with pytest.raises(SystemExit) as ended:
         main()
-    if "data=" in COMMANDS[file] and "data=flipbook" not in arguments:  # data sets that are nobody's to hand on
+    if needed := lacking(arguments):
+        assert ended.value.code == 2
+        assert needed in capsys.readouterr().err
+    elif "data=" in COMMANDS[file] and "data=flipbook" not in arguments:  # data sets that are nobody's to hand on
         assert ended.value.code != 0
         said = capsys.readouterr()
         assert "data.root" in said.out + said.err
@@ -56,6 +61,14 @@ def test_the_command_in_the_head_runs(file, folder, monkeypatch, capsys):
         assert f"hf download {repository}" in " ".join((said.out + said.err).split())
     else:
         assert ended.value.code == 0
+
+
+def lacking(arguments: list[str]) -> str | None:
+    """What a launcher's command says where its engine is not there."""
+    engine = next((one for one in arguments if one.startswith("hydra/launcher=slurm")), None)
+    if engine and not find_spec("submitit"):
+        return "pip install submitit"
+    return "needs sbatch" if engine == "hydra/launcher=slurm" and not shutil.which("sbatch") else None
 
 
 def to_download(arguments: list[str]) -> str | None:

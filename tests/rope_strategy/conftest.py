@@ -1,5 +1,6 @@
 """Every strategy that has a YAML, and two videos with text around them: a new option is under the laws at once."""
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from intpv.options import CONF, option
 from intpv.rope_strategy.geometry import RopeGeometry
 from intpv.rope_strategy.own_rope import own_rope
 from intpv.rope_strategy.rotation import Rotation
+from intpv.rope_strategy.strategy import RopeStrategy
 
 from ..tiny import tiny_llama
 
@@ -28,9 +30,15 @@ def yaml(request) -> Path:
     return request.param
 
 
+@functools.cache
+def built(name: str) -> RopeStrategy:
+    """Composed once: a thousand tests ask for one, and it is frozen."""
+    return option("rope_strategy", name)
+
+
 @pytest.fixture
-def strategy(yaml):
-    return option("rope_strategy", yaml.stem)
+def strategy(yaml) -> RopeStrategy:
+    return built(yaml.stem)
 
 
 @pytest.fixture(params=[8, 32], ids=lambda frames: f"{frames}frames")
