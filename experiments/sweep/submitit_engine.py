@@ -118,7 +118,12 @@ class SubmititEngine:
         executor = submitit.AutoExecutor(folder=folder, cluster=self.cluster, **often)
         try:
             executor.update_parameters(name=folder.parent.name, **self.parameters)
-        except (NameError, TypeError, ValueError) as error:  # submitit's, for a key or a value that it does not take
+        except (
+            NameError,
+            TypeError,
+            ValueError,
+            AssertionError,
+        ) as error:  # a key or value unknown to it
             said = " ".join(str(error).split())
             raise BadInput(f"hydra.launcher.engine.parameters are not what submitit takes: {said}") from None
         with _importable():

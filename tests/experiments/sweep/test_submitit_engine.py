@@ -68,12 +68,11 @@ def test_what_is_requeued_is_the_same_task(submitit):
     assert task.checkpoint().function is task
 
 
-@pytest.mark.slow
-def test_a_parameter_that_submitit_does_not_know_is_named(submitit, bench):
-    more = ("+hydra.launcher.engine.parameters.nodez=2", "sweep.name=unknown")
-    said = bench.run(*SWEEP, *LOCAL, *more, code=2)
-    assert "hydra.launcher.engine.parameters are not what submitit takes" in said
-    assert "nodez" in said
+@pytest.mark.parametrize("given", [{"nodez": 2}, {"timeout_min": 0.8}, {"timeout_min": "soon"}])
+def test_a_parameter_that_submitit_does_not_take_is_named(submitit, tmp_path, given):
+    engine = SubmititEngine("local", parameters=given)
+    with pytest.raises(BadInput, match=f"parameters are not what submitit takes: .*{next(iter(given))}"):
+        engine._submit([], tmp_path / "logs")
 
 
 @pytest.mark.slow
