@@ -42,7 +42,7 @@ class Rotation:
     @property
     def scale(self) -> float:
         """What multiplies cos and sin where a strategy acts: the checkpoint's own temperature times the strategy's."""
-        return self.geometry.own_scale * self.strategy.attention_scale(self.factor)
+        return self.geometry.own_scale * self.strategy.scale(self.geometry, self.factor)
 
     @property
     def unrotation(self) -> Float[Tensor, "S half"] | None:

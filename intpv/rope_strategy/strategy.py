@@ -90,6 +90,31 @@ def _inside(span: Span, steps: Int[Tensor, " n"], axes: int) -> Int[Tensor, "A n
 WINDOWS = ("visual", "llm")
 
 
+def yarn_temperature(geometry: RopeGeometry, factor: float) -> float:
+    """0.1 ln s + 1, fitted to LLaMA models (arXiv 2309.00071 Eq 22).
+
+    >>> round(yarn_temperature(RopeGeometry(head_dim=4, base=16.0, trained_length=64), 4.0), 4)
+    1.1386
+    """
+    return 0.1 * math.log(factor) + 1.0
+
+
+def log_n_temperature(geometry: RopeGeometry, factor: float) -> float:
+    """sqrt(1 + ln s / ln L): logits grow by ln n / ln L at n = s L tokens (arXiv 2402.13753, after 2202.12172).
+
+    BadInput at a trained length L of 1, whose logarithm is 0.
+
+    >>> log_n_temperature(RopeGeometry(head_dim=4, base=16.0, trained_length=4), 64.0)  # ln 64 is three times ln 4
+    2.0
+    """
+    if geometry.trained_length < 2:
+        raise BadInput(f"rope_strategy.temperature=log_n needs a window of 2 tokens, got {geometry.trained_length}")
+    return math.sqrt(1 + math.log(factor) / math.log(geometry.trained_length))
+
+
+TEMPERATURES = {"yarn": yarn_temperature, "log_n": log_n_temperature}
+
+
 @dataclass(frozen=True, kw_only=True)
 class RopeStrategy:
     """What is common to all: `resolve` fixes s once per context, `angles` is the one table everything else reads.
@@ -103,6 +128,9 @@ class RopeStrategy:
     2.0
     >>> RopeStrategy(window="llm", reserve_text=25).resolve(layout, trained=[3], window_length=8)  # (7 + 25) / 8
     4.0
+
+    Two modifiers go with every rule. `visual`: only visual tokens advance by the scaled table, per channel; with
+    linear this is visual_only, with yarn or ntk what arXiv 2409.20018 calls the visual window. `temperature`.
     """
 
     # wider types than the values allowed: what a user mistypes must reach BadInput, under the type checker as well
@@ -112,6 +140,9 @@ class RopeStrategy:
     # of M-RoPE, which to scale: temporal, height, width; auto is those that more frames make longer. Scaling one that
     # stays inside its trained range would only blur it. With one axis there is nothing to choose
     axes: str | Sequence[str] = "auto"
+    visual: bool = False  # True: text advances by the table of training, visual tokens alone by the scaled one
+    # multiplies cos and sin where s is above 1: None is the strategy's own (attention_scale), or a number above 0
+    temperature: float | int | str | None = None
 
     def __post_init__(self) -> None:
         if type(self.factor) is int:  # YAML's 4 is an int; true is one as well
@@ -127,6 +158,21 @@ class RopeStrategy:
             raise BadInput(f"rope_strategy.axes must be auto or some of {', '.join(AXES)}, got {self.axes}")
         object.__setattr__(self, "axes", self.axes if self.axes == "auto" else named)  # YAML's list has no hash
         check_whole("rope_strategy.reserve_text", self.reserve_text, 0)
+        if type(self.visual) is not bool:
+            raise BadInput(f"rope_strategy.visual must be true or false, got {self.visual}")
+        self._check_temperature()
+
+    def _check_temperature(self) -> None:
+        given = self.temperature
+        if given is None or (isinstance(given, str) and given in TEMPERATURES):
+            return
+        if isinstance(given, str):
+            raise BadInput(
+                f"rope_strategy.temperature must be a number, null, {' or '.join(TEMPERATURES)}, got {given}"
+            )
+        if type(given) not in (int, float) or not 0 < given < math.inf:
+            raise BadInput(f"rope_strategy.temperature must be above 0, got {given}")
+        object.__setattr__(self, "temperature", float(given))  # YAML's 1 is an int
 
     def resolve(self, layout: Layout, trained: Sequence[int], window_length: int) -> float:
         """The factor s of a context: as given, or how many times its positions overfill the window; never below 1.
@@ -167,8 +213,19 @@ class RopeStrategy:
         return baseline_inv_freq(geometry)
 
     def attention_scale(self, factor: float) -> float:
-        """What multiplies cos and sin (so attention logits by its square); un-rotating divides by that square."""
+        """The strategy's own temperature, which stands unless `temperature` names another."""
         return 1.0
+
+    def scale(self, geometry: RopeGeometry, factor: float) -> float:
+        """What multiplies cos and sin (so attention logits by its square); un-rotating divides by that square.
+
+        1 at s = 1, where every strategy is the baseline.
+        """
+        if factor == 1:
+            return 1.0
+        if isinstance(self.temperature, str):
+            return TEMPERATURES[self.temperature](geometry, factor)
+        return self.attention_scale(factor) if self.temperature is None else self.temperature
 
     def scales(self, growing: Sequence[str]) -> tuple[bool, ...]:
         """Of each axis of M-RoPE, whether it is scaled."""
@@ -191,8 +248,14 @@ class RopeStrategy:
     def angles(
         self, layout: Layout, geometry: RopeGeometry, factor: float
     ) -> Float[Tensor, "{layout.length} {geometry.head_dim//2}"]:
-        """The (S, d/2) angles in rad: positions x table, for prefill, question, un-rotation and kernels alike."""
+        """The (S, d/2) angles in rad, for prefill, question, un-rotation and kernels alike: positions x table.
+
+        With `visual` the text before a token counts by the table of training and only the rest by the scaled one.
+        """
         positions, table = self.positions(layout, factor), self.table(geometry, factor)
-        if len(positions) == 1:
-            return positions[0, :, None] * table
-        return positions[list(geometry.axis_of)].T * table
+        rows = positions[0, :, None] if len(positions) == 1 else positions[list(geometry.axis_of)].T
+        if not self.visual or factor == 1:
+            return rows * table
+        text = counts(layout)[0].T.double()
+        # in float64: two products are summed, and a rounding of each would be one more than other strategies have
+        return (text * baseline_inv_freq(geometry).double() + (rows.double() - text) * table.double()).float()

@@ -29,16 +29,11 @@ class YarnScaling(RopeStrategy):
 
     beta_fast: float | int = 32.0  # turns inside the trained length; channels that make more are kept
     beta_slow: float | int = 1.0  # turns inside the trained length; channels that make fewer are interpolated
-    temperature: float | int | None = (
-        None  # multiplies cos and sin; None is 0.1 ln s + 1, 1.0 leaves the temperature out
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("beta_fast", "beta_slow", "temperature"):
+        for name in ("beta_fast", "beta_slow"):
             value = getattr(self, name)
-            if value is None and name == "temperature":
-                continue
             if type(value) not in (int, float) or not 0 < value < math.inf:
                 raise BadInput(f"rope_strategy.{name} must be above 0, got {value}")
             object.__setattr__(self, name, float(value))  # YAML's 32 is an int
@@ -48,10 +43,8 @@ class YarnScaling(RopeStrategy):
             )
 
     def attention_scale(self, factor: float) -> float:
-        """0.1 ln s + 1, or the given temperature; 1 at s = 1, where every strategy is the baseline."""
-        if factor == 1:
-            return 1.0
-        return 0.1 * math.log(factor) + 1.0 if self.temperature is None else self.temperature
+        """0.1 ln s + 1 (Eq 22), unless `temperature` names another; 1.0 leaves it out."""
+        return 0.1 * math.log(factor) + 1.0
 
     def inv_freq(self, geometry: RopeGeometry, factor: float) -> Float[Tensor, " {geometry.head_dim//2}"]:
         """(1 - ramp) b^(-2i/d) + ramp b^(-2i/d) / s in rad per token."""

@@ -26,7 +26,7 @@ def origin_of(model: Model, rearranger: Rearranger, strategy: RopeStrategy, rota
         strategy=_option(strategy),
         rope_parameters=json.dumps(parameters, sort_keys=True),
         factor=float(rotation.factor),
-        attention_scale=float(strategy.attention_scale(rotation.factor)),
+        attention_scale=float(strategy.scale(rotation.geometry, rotation.factor)),
         own_table=hashlib.sha256(json.dumps(own).encode()).hexdigest() if (own := rotation.geometry.own) else "",
     )
 

@@ -75,13 +75,7 @@ def test_the_ramp_counts_turns_in_the_trained_length():
 
 @pytest.mark.parametrize("factor", FACTORS)
 def test_temperature(factor):
-    assert YarnScaling(temperature=1.3).attention_scale(factor) == 1.3
-    assert YarnScaling(temperature=1).attention_scale(factor) == 1.0
     assert YarnScaling().attention_scale(factor) == pytest.approx(0.1 * math.log(factor) + 1)
-
-
-def test_temperature_is_left_out_at_factor_one():
-    assert YarnScaling(temperature=1.3).attention_scale(1.0) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -89,7 +83,6 @@ def test_temperature_is_left_out_at_factor_one():
     [
         ({"beta_fast": 1, "beta_slow": 32}, "beta_fast must be above beta_slow, got 1.0 and 32.0"),
         ({"beta_slow": 0}, "beta_slow must be above 0, got 0"),
-        ({"temperature": -1.0}, "temperature must be above 0, got -1.0"),
     ],
 )
 def test_refuses(fields, message):
