@@ -140,7 +140,9 @@ class RopeStrategy:
     # of M-RoPE, which to scale: temporal, height, width; auto is those that more frames make longer. Scaling one that
     # stays inside its trained range would only blur it. With one axis there is nothing to choose
     axes: str | Sequence[str] = "auto"
-    visual: bool = False  # True: text advances by the table of training, visual tokens alone by the scaled one
+    visual: bool | int | str = (
+        False  # True: text advances by the table of training, visual tokens alone by the scaled one
+    )
     # multiplies cos and sin where s is above 1: None is the strategy's own (attention_scale), or a number above 0
     temperature: float | int | str | None = None
 

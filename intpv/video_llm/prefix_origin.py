@@ -12,11 +12,13 @@ from intpv.rope_strategy.rotation import Rotation
 from intpv.rope_strategy.strategy import RopeStrategy
 
 CHOOSES_FACTOR = ("factor", "reserve_text")  # fields of a strategy that say no more than the factor itself
+UNUSED = {"visual": False, "temperature": None}  # fields that ranges were calibrated without, before there were any
 
 
 def origin_of(model: Model, rearranger: Rearranger, strategy: RopeStrategy, rotation: Rotation) -> Origin:
     """Of a prefix by these parts. The first call hashes all weights, later ones of the same model do not."""
-    parameters = {key: value for key, value in asdict(strategy).items() if key not in CHOOSES_FACTOR}
+    told = {key: value for key, value in asdict(strategy).items() if key not in CHOOSES_FACTOR}
+    parameters = {key: value for key, value in told.items() if key not in UNUSED or value != UNUSED[key]}
     return Origin(
         model=model.name,
         weights=_weights(model),

@@ -58,7 +58,7 @@ def test_inv_freq_and_attention_scale(cases):
         expected *= golden.get("position_multiplier", 1.0)  # dynamic_linear scales positions
         inv_freq = strategy.inv_freq(geometry, factor)
         torch.testing.assert_close(inv_freq, expected, rtol=3e-7, atol=0, msg=lambda text, name=name: f"{name}: {text}")
-        assert strategy.attention_scale(factor) == pytest.approx(golden["attention_scaling"], rel=1e-12)
+        assert strategy.scale(geometry, factor) == pytest.approx(golden["attention_scaling"], rel=1e-12)
 
 
 def test_ntk_base(cases):
@@ -71,7 +71,7 @@ def test_cos_and_sin_rows(cases):
     assert rows
     for name, strategy, geometry, factor, golden, position in rows:
         angles = position * strategy.inv_freq(geometry, factor)
-        scale = strategy.attention_scale(factor)
+        scale = strategy.scale(geometry, factor)
         for turned, function in (("cos", torch.cos), ("sin", torch.sin)):
             expected = torch.tensor(golden[turned][str(position)])
             error = (function(angles) * scale - expected).abs().max().item()

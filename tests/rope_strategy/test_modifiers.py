@@ -11,13 +11,13 @@ from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 from intpv.errors import BadInput
 from intpv.hf.rotary import applied
 from intpv.layout import Layout, Span
-from intpv.options import option
 from intpv.rope_strategy.geometry import RopeGeometry, baseline_inv_freq
 from intpv.rope_strategy.linear import LinearScaling
+from intpv.rope_strategy.none import NoScaling
 from intpv.rope_strategy.visual_only import VisualOnlyScaling
 from intpv.rope_strategy.yarn import YarnScaling
 
-from .conftest import YAMLS, rotation_of, video
+from .conftest import YAMLS, built, rotation_of, video
 
 SCALING = [path.stem for path in YAMLS if path.stem != "none"]
 FACTORS = [1.5, 4.0, 7.3]
@@ -26,7 +26,7 @@ MODIFIERS = [{"visual": True}, {"temperature": "yarn"}, {"visual": True, "temper
 
 @pytest.fixture(params=SCALING)
 def scaling(request):
-    return option("rope_strategy", request.param)
+    return built(request.param)
 
 
 @pytest.mark.parametrize("modifiers", MODIFIERS, ids=str)
@@ -116,7 +116,7 @@ def test_refuses(fields, message):
 @pytest.mark.parametrize("modifiers", MODIFIERS, ids=str)
 def test_none_refuses_what_it_would_ignore(modifiers):
     with pytest.raises(BadInput, match="rope_strategy=none does not scale: there is nothing for"):
-        option("rope_strategy", "none", **modifiers)
+        NoScaling(**modifiers)
 
 
 def test_log_n_refuses_a_window_of_one_token():

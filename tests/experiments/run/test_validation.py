@@ -115,7 +115,7 @@ def refused(monkeypatch, capsys, tmp_path):
     [
         ("~logger", "there must be a logger, got null: logger=none does without"),
         ("~cache", "there must be a cache, got null: cache=off does without"),
-        ("~scorer", "there must be a scorer, got null: it is one of contains, options"),
+        ("~scorer", "there must be a scorer, got null: it is one of contains, exact"),
         ("~sweep", "there must be a sweep, got null: it is one of default"),
         ("~seed", "seed is missing: it must not be deleted"),
         ("~sweep.strict", "sweep.strict is missing: it must not be deleted"),
