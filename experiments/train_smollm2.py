@@ -47,9 +47,7 @@ def main() -> None:
 
 def teach(options: Options) -> None:
     """All that is left of the steps; the adapter is saved where none is left."""
-    recipe, folder = options.recipe, smollm2_base.base_folder(options.base, options.cache_dir)
-    if options.base is None:
-        smollm2_base.prepare(folder)
+    recipe, folder = options.recipe, smollm2_base.ready_base(options.base, options.cache_dir)
     sha256 = smollm2_base.weights_sha256(folder)
 
     def make():

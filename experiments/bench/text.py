@@ -111,9 +111,7 @@ def main() -> None:
         options = valid_options(
             cast(dict[str, Any], OmegaConf.to_container(own_config("bench text", __doc__, DEFAULTS)))
         )
-        folder = smollm2_base.base_folder(options["base"], options["cache_dir"])
-        if options["base"] is None:
-            smollm2_base.prepare(folder)
+        folder = smollm2_base.ready_base(options["base"], options["cache_dir"])
         llm, tokenizer = read_folder(folder, "LlamaForCausalLM", "float32", "cpu")
         text = stretches(tokenizer, held_out=None, length=options["tokens"])
         if len(text) < options["stretches"]:

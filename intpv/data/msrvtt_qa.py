@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .annotation import Row
-from .paired_files import PairedFiles, by_question_word
+from .paired_files import PairedFiles
 from .published import ENDINGS
 
 
@@ -17,6 +16,3 @@ class MsrvttQa(PairedFiles):
     title = "MSRVTT-QA"
     counts: ClassVar[Mapping[str, int]] = {"test": 72821}
     endings = ENDINGS
-
-    def kind(self, question: str, answer: Row) -> str:
-        return by_question_word(question)

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .annotation import Row
-from .paired_files import PairedFiles, by_question_word
+from .paired_files import PairedFiles
 from .published import ENDINGS
 
 
@@ -17,6 +16,3 @@ class MsvdQa(PairedFiles):
     title = "MSVD-QA"
     counts: ClassVar[Mapping[str, int]] = {"test": 13157}  # Video-LLaVA's log, its issue 96
     endings = (".avi", *(ending for ending in ENDINGS if ending != ".avi"))
-
-    def kind(self, question: str, answer: Row) -> str:
-        return by_question_word(question)

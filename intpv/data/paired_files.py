@@ -1,6 +1,5 @@
 """Paired files: open questions in one JSON file, their answers in another, joined by question id, not by place."""
 
-from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +22,9 @@ class PairedFiles(Published):
     def file(self) -> Path:
         return self.folder / f"{self.split}_q.json"
 
-    @abstractmethod
     def kind(self, question: str, answer: Row) -> str:
-        """Of a question."""
+        """Of a question: its question word, where the answers state no type."""
+        return by_question_word(question)
 
     def video(self, name: str) -> str:
         """The video's file, without its ending."""

@@ -30,7 +30,7 @@ from .batch import Batch, pack
 from .lesson import video_lesson
 from .recipe import AdapterRecipe, Geometry
 from .scene import COLORS, LIGHTS, TRAIN_STREAM
-from .training_base import LessonTraining
+from .training_base import LessonTraining, share_of_peak
 
 PROMPT = Prompt("Video:", "\n", "{question}\n")
 NOTHING = "dark"  # the word for a frame without a flash, and for one without a light
@@ -137,10 +137,7 @@ class AdapterTraining(LessonTraining):
         """Share of the peak rate: for the projector alone, then for both, a linear warm-up and a cosine down to 2 %."""
         recipe = self.recipe
         begin, end = (0, recipe.align_steps) if step < recipe.align_steps else (recipe.align_steps, recipe.steps)
-        if step - begin < recipe.warmup:
-            return (step - begin + 1) / recipe.warmup
-        done = min(1.0, (step - begin - recipe.warmup) / max(1, end - begin - recipe.warmup))
-        return 0.02 + 0.49 * (1 + float(np.cos(np.pi * done)))
+        return share_of_peak(step - begin, end - begin, recipe.warmup)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         trained = {name for name, weight in self.named_parameters() if weight.requires_grad}

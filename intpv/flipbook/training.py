@@ -17,7 +17,7 @@ from .batch import Batch, pack
 from .lesson import text_lesson, video_lesson
 from .recipe import PROMPT_ROOM, QUESTIONS_ROOM, Geometry, Recipe
 from .scene import TRAIN_STREAM
-from .training_base import LessonTraining
+from .training_base import LessonTraining, share_of_peak
 from .vocabulary import tokenizer, words
 
 
@@ -88,10 +88,7 @@ class MiniTraining(LessonTraining):
         recipe = self.recipe
         begin, end = (0, recipe.tower_steps) if step < recipe.tower_steps else (recipe.tower_steps, recipe.steps)
         peak = recipe.tower_rate / recipe.learning_rate if begin < end == recipe.tower_steps else 1.0
-        if step - begin < recipe.warmup:
-            return peak * (step - begin + 1) / recipe.warmup
-        done = min(1.0, (step - begin - recipe.warmup) / max(1, end - begin - recipe.warmup))
-        return peak * (0.02 + 0.49 * (1 + float(np.cos(np.pi * done))))
+        return peak * share_of_peak(step - begin, end - begin, recipe.warmup)
 
     def export(self, folder: Path, made_by: list[dict]) -> None:
         """Save as a checkpoint that intpv.model.mini loads; `made_by`: provenance of each part of the training."""

@@ -1,5 +1,6 @@
 """What every training on flipbook's lessons shares: pictures as a codec leaves them, the answers' loss and accuracy."""
 
+import math
 from abc import abstractmethod
 from collections import defaultdict
 from pathlib import Path
@@ -17,6 +18,14 @@ from intpv.preprocess.clip import Preprocess
 
 from .batch import IGNORE, Batch
 from .lesson import caption_loss, readout
+
+
+def share_of_peak(step: int, steps: int, warmup: int) -> float:
+    """Of a learning rate: a linear warm-up, then a cosine down to 2 % at the end of `steps`."""
+    if step < warmup:
+        return (step + 1) / warmup
+    done = min(1.0, (step - warmup) / max(1, steps - warmup))
+    return 0.02 + 0.49 * (1 + math.cos(math.pi * done))
 
 
 class LessonTraining(LightningModule):

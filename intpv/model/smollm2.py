@@ -47,9 +47,7 @@ def load(
     if missing := [needed for needed in FILES if not (folder / needed).is_file()]:
         made = "python -m experiments.train_smollm2 makes one"
         raise BadInput(f"model.path={folder} is no adapter with its encoder: {missing[0]} is missing: {made}")
-    place = smollm2_base.base_folder(base, cache_dir)
-    if base is None:
-        smollm2_base.prepare(place)
+    place = smollm2_base.ready_base(base, cache_dir)
     _check_base(folder, place, strict)
     llm, tokenizer = read_folder(place, "LlamaForCausalLM", dtype, "cpu")
     return lora.merge(mini.around(folder, llm, tokenizer, encoder, dtype, name), str(folder), apart=not merged)

@@ -138,9 +138,7 @@ def run(options: dict) -> None:
             real = {name: method for name, method in methods.items() if name not in HQQ}
             result.add("fidelity", f"flipbook {frames} frames", on_clips(clips, real, allowances))
     if "text" in sections:
-        folder = smollm2_base.base_folder(options["base"], options["cache_dir"])
-        if options["base"] is None:
-            smollm2_base.prepare(folder)
+        folder = smollm2_base.ready_base(options["base"], options["cache_dir"])
         llm, words = read_folder(folder, "LlamaForCausalLM", "float32", "cpu")
         for tokens in options["text_tokens"]:
             read = text_read(llm, words, tokens, ROWS, options["stretches"])

@@ -37,6 +37,14 @@ def base_folder(base: str | None, cache: str) -> Path:
     return folder
 
 
+def ready_base(base: str | None, cache: str) -> Path:
+    """`base_folder`, its weights there to be read."""
+    folder = base_folder(base, cache)
+    if base is None:
+        prepare(folder)
+    return folder
+
+
 def prepare(folder: Path) -> None:
     """Dequantise the package's file into `folder`, unless that was done. BadInput for any other file than SHA256's."""
     if (folder / MARK).is_file():
