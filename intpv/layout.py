@@ -19,6 +19,7 @@ class Span:
     grid: tuple[int, int] | None = None  # rows and columns of a frame's tokens; None: positions of one axis
     late: int = 0  # temporal positions behind where the sequence stands
     advance: int | None = None  # positions, all axes alike; None is `length`
+    places: tuple[int, ...] | None = None  # of a frame's tokens among those of a whole frame; None: one after another
 
     @property
     def is_frame(self) -> bool:

@@ -16,7 +16,7 @@ FLOORS = (
     "video_llm data",
     "hf flipbook",
     "model attention analysis",
-    "video preprocess encoder rearranger rope_strategy kv_quant cache logger metrics options",
+    "video preprocess encoder rearranger rope_strategy kv_quant budget cache logger metrics options",
     "record scorer layout timing errors bounds escape regular_file shipped gpu_nodes compiler",
 )
 FLOOR = {name: -height for height, names in enumerate(FLOORS) for name in names.split()}

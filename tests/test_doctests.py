@@ -1,4 +1,4 @@
-"""Examples in docstrings: every strategy and rearranger shows one, and pytest runs all that are written."""
+"""Examples in docstrings: every strategy, rearranger and budget shows one, and pytest runs all that are written."""
 
 import ast
 import doctest
@@ -11,7 +11,11 @@ from hydra.utils import get_class
 from omegaconf import OmegaConf
 
 ROOT = Path(__file__).parents[1]
-OPTIONS = [path for group in ("rope_strategy", "rearranger") for path in sorted((ROOT / "conf" / group).glob("*.yaml"))]
+OPTIONS = [
+    path
+    for group in ("rope_strategy", "rearranger", "budget")
+    for path in sorted((ROOT / "conf" / group).glob("*.yaml"))
+]
 FILES = [path for path in sorted((ROOT / "intpv").rglob("*.py")) if ">>> " in path.read_text()]
 
 

@@ -17,6 +17,7 @@ class CellConfig(TypedDict):
     rearranger: Mapping[str, Any]
     rope_strategy: Mapping[str, Any]
     kv_quant: Mapping[str, Any]
+    budget: Mapping[str, Any]
     video: Mapping[str, Any]
     data: Mapping[str, Any]
     scorer: Mapping[str, Any]

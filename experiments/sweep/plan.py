@@ -63,7 +63,8 @@ class Planned:
 
 def tower_key(config: CellConfig) -> str:
     """The same for two configs whose towers give the same outputs."""
-    return config_hash({key: value for key, value in config.items() if key in SEEN_BY_TOWER})
+    seen = {key: value for key, value in config.items() if key in SEEN_BY_TOWER}
+    return config_hash({**seen, "side": config["budget"].get("side")})  # a budget that shows the tower fewer pixels
 
 
 def prefix_key(config: CellConfig) -> str:

@@ -1,6 +1,7 @@
 """LanguageBind: Video-LLaVA's own video encoder, with temporal attention over groups of N frames (arXiv 2310.01852)."""
 
 from itertools import islice
+from math import isqrt
 
 import torch
 from einops import rearrange
@@ -90,7 +91,18 @@ class Embeddings(nn.Module):
         # strides equal the kernel, so the convolution is a matrix product: on a CPU nearly twice as fast
         patches = F.linear(pixels, self.patch_embedding.weight.flatten(1))
         cls = self.class_embedding.expand(len(frames), 1, -1)
-        return torch.cat([cls, patches], dim=1) + self.position_embedding.weight
+        return torch.cat([cls, patches], dim=1) + self._positions(patches.shape[1])
+
+    def _positions(self, patches: int) -> Float[Tensor, "P E"]:
+        """Of fewer patches than trained: bicubic between those of training, as vision transformers are taken to other
+        sizes (arXiv 2010.11929, 3.2)."""
+        trained = self.position_embedding.weight
+        if patches == len(trained) - 1:
+            return trained
+        side, wanted = isqrt(len(trained) - 1), isqrt(patches)
+        square = rearrange(trained[1:], "(h w) e -> 1 e h w", h=side)
+        fewer = F.interpolate(square, (wanted, wanted), mode="bicubic", align_corners=False)
+        return torch.cat([trained[:1], rearrange(fewer, "1 e h w -> (h w) e")])
 
 
 class LanguageBindTower(nn.Module):
@@ -131,6 +143,7 @@ class LanguageBind(VideoEncoder):
     """
 
     mixes_time = True
+    resizes = True
 
     def __init__(self, *, llm_width: int, select_layer: int, **tower):
         config = TowerConfig(**tower)

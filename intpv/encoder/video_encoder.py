@@ -8,6 +8,7 @@ from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 
 from intpv.encoder.prefix_pieces import Piece, first_words, words
@@ -26,6 +27,7 @@ class VideoEncoder(nn.Module, ABC):
     mixes_time: bool  # False: frames do not see each other, so every rearranger is a no-op
     frames_per_slot: int = 1  # t, frames that become one slot of tokens; N and F / t are counted in slots
     behind: str = ""  # a special token that text inside a prompt is cut behind
+    resizes: bool = False  # True: takes fewer pixels, its position embeddings interpolated
     tower: nn.Module
 
     def __init__(self, config: TowerConfig, llm_width: int, select_layer: int):
@@ -65,16 +67,30 @@ class VideoEncoder(nn.Module, ABC):
         """Normalised pixels to tokens of LLM width."""
         return self.project(self.features(groups))
 
-    def features(self, groups: Float[Tensor, "m N C H W"]) -> Float[Tensor, "m N P E"]:
-        """The tower's output before the projector. Raises BadInput for frames of another size than the tower's."""
+    def features(self, groups: Float[Tensor, "m N C H W"], side: int | None = None) -> Float[Tensor, "m N P E"]:
+        """The tower's output before the projector; `side` where frames are `smaller`. Raises BadInput for frames of
+        another size than the tower's."""
         channels, height, width = groups.shape[-3:]
-        if (height, width) != (self.image_size, self.image_size):
-            raise BadInput(f"the tower takes {self.image_size}x{self.image_size} pixels, got {height}x{width}")
+        size = self.image_size if side is None else side * self.config.patch_size
+        if (height, width) != (size, size):
+            raise BadInput(f"the tower takes {size}x{size} pixels, got {height}x{width}")
         if channels != self.config.num_channels:
             raise BadInput(f"the tower takes {self.config.num_channels} channels, got {channels}")
         if not groups.is_floating_point():
             raise BadInput(f"the tower takes normalised floating-point pixels, got {groups.dtype}")
         return self.look(groups.to(next(self.tower.parameters()).dtype))
+
+    def smaller(self, frames: Float[Tensor, "F C H W"], side: int) -> Float[Tensor, "F C h w"]:
+        """Normalised frames with as many pixels as `side` x `side` patches have. BadInput for a tower that takes no
+        other size, or has no more patches.
+        """
+        if not self.resizes:
+            raise BadInput(f"encoder={type(self).__name__} takes {self.image_size}x{self.image_size} pixels alone")
+        if side > self.image_size // self.config.patch_size:
+            has = self.image_size // self.config.patch_size
+            raise BadInput(f"budget.side must be at most the tower's {has} rows of patches, got {side}")
+        size = side * self.config.patch_size
+        return functional.interpolate(frames, (size, size), mode="bicubic", antialias=True, align_corners=False)
 
     def project(self, features: Float[Tensor, "m N P E"]) -> Float[Tensor, "m N P D"]:
         """The tower's output, fresh or from a cache of any float type, to LLM width."""

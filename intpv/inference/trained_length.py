@@ -10,6 +10,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
+from intpv.budget.none import NoBudget
 from intpv.data.benchmark import VideoItem
 from intpv.inference.viewing import Viewer
 from intpv.kv_quant.kv_quant import NoQuant
@@ -37,7 +38,8 @@ class TrainedLength:
     def of(cls, viewer: Viewer) -> "TrainedLength":
         """The baseline beside a run; `viewer` is the run's."""
         ours, reader = viewer.video_llm, viewer.reader
-        baseline = replace(ours, rearranger=Contiguous(), rope_strategy=NoScaling(), kv_quant=NoQuant())
+        plain = {"rearranger": Contiguous(), "rope_strategy": NoScaling(), "kv_quant": NoQuant(), "budget": NoBudget()}
+        baseline = replace(ours, **plain)
         usual = {"repeat": 1, "order": "ordered"}
         changes: dict[str, Any] = {name: value for name, value in usual.items() if getattr(reader, name) != value}
         once = replace(reader, **changes) if changes else reader  # a reader has a decoding process of its own

@@ -138,6 +138,7 @@ class Viewer:
             normalise=[model.preprocess.mean, model.preprocess.std],
             weights=weights_hash(model.encoder.tower),
             tower=[model.encoder.description, model.encoder.tokens_per_frame, model.encoder.attention],
+            side=self.video_llm.budget.tower_side,
             shown=self.reader.permutation(self.num_frames, item.id),
             order=self.video_llm.order(self.num_frames, item.id).tolist(),
             versions=[torch.__version__, transformers.__version__],

@@ -21,6 +21,7 @@ class Origin:
     rope_parameters: str  # JSON; all but what only chooses the factor
     factor: float  # s
     attention_scale: float  # what multiplied cos and sin, and so the keys
+    budget: str = ""  # an option of conf/budget and its fields, where the LLM is given less than all tokens
     own_table: str = ""  # digest of the checkpoint's own table, where it is not the plain one: longrope has two
 
     @property
@@ -53,7 +54,7 @@ class Origin:
             )
         differ = [
             f"{key} {getattr(calibrated, key)}, here {getattr(self, key)}"
-            for key in ("frames", "rearranger", "strategy", "factor")
+            for key in ("frames", "rearranger", "strategy", "factor", "budget")
             if getattr(calibrated, key) != getattr(self, key)
         ]
         if differ:

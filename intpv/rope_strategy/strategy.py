@@ -81,7 +81,7 @@ def position_ids(positions: Float[Tensor, "*A n"]) -> Float[Tensor, "..."]:
 def _inside(span: Span, steps: Int[Tensor, " n"], axes: int) -> Int[Tensor, "A n"]:
     """A frame's own positions, from where the sequence stands."""
     if axes == 1:
-        return steps[None]
+        return steps[None] if span.places is None else torch.tensor([span.places], dtype=torch.long)
     if span.grid is None or span.grid[0] * span.grid[1] != span.length:
         raise ValueError(f"a frame of {span.length} tokens must be a grid of as many, got {span.grid}")
     return torch.stack([torch.full_like(steps, span.late), steps // span.grid[1], steps % span.grid[1]])

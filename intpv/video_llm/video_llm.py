@@ -8,7 +8,7 @@ would never see the quantised cache; here every answer does.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -17,7 +17,9 @@ from torch import Tensor
 from transformers import Cache, DynamicCache
 
 from intpv.attention.rules import check_decoder, prefilled_by
-from intpv.encoder.prefix_pieces import Piece, embeddings_of, layout_of, words
+from intpv.budget.budget import Budget
+from intpv.budget.none import NoBudget
+from intpv.encoder.prefix_pieces import words
 from intpv.errors import BadInput, Unaskable
 from intpv.hf.attention import attending_to, use
 from intpv.hf.cache import HandingCache, handed, layers_of
@@ -27,14 +29,14 @@ from intpv.kv_quant.origin import Origin
 from intpv.layout import Layout
 from intpv.model.model import Model
 from intpv.rearranger.rearranger import Rearranger
-from intpv.rope_strategy.own_rope import own_rope
 from intpv.rope_strategy.rotation import Rotation
-from intpv.rope_strategy.strategy import RopeStrategy, reach, visual_reach
+from intpv.rope_strategy.strategy import RopeStrategy
 from intpv.timing import lap
 from intpv.video_llm.asking import Answer, Asking
 from intpv.video_llm.context import Prefill, VideoContext
 from intpv.video_llm.portions import portions
 from intpv.video_llm.prefix_origin import origin_of
+from intpv.video_llm.prefix_rules import PrefixRules
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class VideoLLM:
     rope_strategy: RopeStrategy
     kv_quant: KVQuant | NoQuant
     max_new_tokens: int = 8
+    budget: Budget = field(default_factory=NoBudget)
 
     def __post_init__(self) -> None:
         check_decoder(self.model.decoder, self.kv_quant.decode)
@@ -71,12 +74,14 @@ class VideoLLM:
     @torch.inference_mode()
     def look(self, pixels: UInt8[Tensor, "F C h w"], video_id: str = "") -> Float[Tensor, "m N *P E"]:
         """Fitted frames through the tower, in groups: all that does not depend on projector, RoPE and quantisation."""
-        normalised = self.model.preprocess.normalise(pixels.to(self.device))
+        normalised, side = self.model.preprocess.normalise(pixels.to(self.device)), self.budget.tower_side
+        if side is not None:
+            normalised = self.model.encoder.smaller(normalised, side)
         order, together = self.order(len(pixels), video_id), self.model.encoder.frames_per_slot
         with lap("split", self.device):
             slots = normalised if together == 1 else normalised.unflatten(0, (-1, together))
             groups = self.rearranger.split(slots, order)
-        return self.model.encoder.features(groups)
+        return self.model.encoder.features(groups, **({} if side is None else {"side": side}))
 
     @torch.inference_mode()
     def tokens(self, features: Float[Tensor, "m N *P E"], video_id: str = "") -> Float[Tensor, "F *P D"]:
@@ -120,13 +125,11 @@ class VideoLLM:
 
     def _prefix(self, features: Tensor, timestamps: Tensor, video_id: str) -> tuple[Rotation, dict[str, Any]]:
         """How the prefix is rotated, and what the decoder is given."""
-        encoder, tokens = self.model.encoder, self.tokens(features, video_id)
-        seconds, grid = timestamps.tolist(), tuple(tokens.shape[1:-1])
-        pieces = self._pieces(seconds, grid)
-        layout = layout_of(pieces)
-        visual, beside = encoder.inputs(tokens, layout)
-        embeddings = embeddings_of(pieces, visual, self.model.llm.get_input_embeddings())
-        return self._rotation(layout, seconds, grid), {"inputs_embeds": embeddings[None], **beside}
+        return self.prefix_rules.prefix(self.tokens(features, video_id), timestamps.tolist(), video_id)
+
+    @property
+    def prefix_rules(self) -> PrefixRules:
+        return PrefixRules(self.model, self.rope_strategy, self.budget)
 
     def _feed(self, cache: Cache, rotation: Rotation, given: Mapping[str, Any]) -> None:
         length = rotation.layout.length
@@ -150,7 +153,7 @@ class VideoLLM:
 
     def origin(self, rotation: Rotation) -> Origin:
         """What calibrated ranges must share with a prefix; the first call hashes the model's weights."""
-        return origin_of(self.model, self.rearranger, self.rope_strategy, rotation)
+        return origin_of(self.model, self.rearranger, self.rope_strategy, self.budget, rotation)
 
     @torch.inference_mode()
     def ask(
@@ -216,37 +219,12 @@ class VideoLLM:
         return [reasons[place] if place in reasons else next(answers) for place in range(len(questions))]
 
     def prefix_layout(self, num_frames: int) -> Layout:
-        """The layout of a watched video of F frames, its timestamps left at 0: for sizes told without watching."""
-        return layout_of(self._pieces([0.0] * num_frames, self.model.encoder.grid))
+        """The layout of a watched video of F frames: for sizes told without watching."""
+        return self.prefix_rules.layout(num_frames)
 
     @property
     def device(self) -> torch.device:
         return self.model.llm.device
-
-    def _rotation(self, layout: Layout, seconds: list[float], grid: tuple[int, ...]) -> Rotation:
-        """Fixed here, once per context."""
-        strategy, window = self.rope_strategy, self.model.window_length
-        trained = self._trained(layout, seconds, grid)
-        factor = strategy.resolve(layout, trained, window)
-        length = max(reach(layout)) + strategy.reserve_text
-        own = own_rope(self.model.rotary, strategy.trained_length(layout, trained, window), layout.growing_axes, length)
-        return Rotation(strategy, layout, own, factor)
-
-    def _trained(self, layout: Layout, seconds: list[float], grid: tuple[int, ...]) -> tuple[int, ...]:
-        """Positions that the video takes on each axis if shown as in training: the same seconds and sizes, in as many
-        frames as make the trained visual length.
-        """
-        model, encoder = self.model, self.model.encoder
-        if not layout.has_grids:
-            return (model.trained_visual_length,)
-        frames = max(model.trained_visual_length // encoder.tokens_per_frame, 1) * encoder.frames_per_slot
-        if frames == len(seconds):
-            return visual_reach(layout)
-        return visual_reach(layout_of(self._pieces(evenly(seconds, frames), grid)))
-
-    def _pieces(self, seconds: list[float], grid: tuple[int, ...]) -> list[Piece]:
-        prompt = self.model.prompt
-        return self.model.encoder.pieces(self.model.tokenizer, prompt.before_video, prompt.after_video, seconds, grid)
 
     def _option_ids(self, option: str) -> list[int]:
         ids = self.model.tokenizer(_text(option, "an option"), add_special_tokens=False).input_ids
@@ -264,13 +242,6 @@ class VideoLLM:
                 f"for the answer), got {len(ids)}: {question[:40]}..."
             )
         return torch.tensor(ids, dtype=torch.long)  # on the host: all questions' go to the device at once
-
-
-def evenly(seconds: Sequence[float], count: int) -> list[float]:
-    """The middles of `count` equal parts of a video, of which these times are the middles of others."""
-    part = (seconds[-1] - seconds[0]) / max(len(seconds) - 1, 1)
-    start, length = seconds[0] - part / 2, part * len(seconds)
-    return [start + length * ((index + 0.5) / count) for index in range(count)]
 
 
 def _text(given: str, what: str) -> str:

@@ -46,7 +46,7 @@ def stand_in(monkeypatch):
 
 
 def cells(folder: Path, *names: str) -> list[list[Planned]]:
-    config = {key: {} for key in ("data", "video", "encoder", "model", "rearranger", "frames", "seed")}
+    config = {key: {} for key in ("data", "video", "encoder", "model", "rearranger", "budget", "frames", "seed")}
     return [[Planned(folder / name, config, {}, [], {}) for name in names]]
 
 
