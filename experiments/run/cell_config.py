@@ -18,6 +18,7 @@ class CellConfig(TypedDict):
     rope_strategy: Mapping[str, Any]
     kv_quant: Mapping[str, Any]
     budget: Mapping[str, Any]
+    passes: Mapping[str, Any]
     video: Mapping[str, Any]
     data: Mapping[str, Any]
     scorer: Mapping[str, Any]

@@ -26,7 +26,10 @@ ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")  # Lightning's
 TRAINER = ("accelerator", "devices", "threads")
 SWEEP = ("name", "retry", "strict", "dry_run", "silent_s", "timeout_s")
 # groups whose objects cost next to nothing beside importing torch; encoder and model have a file of their own
-CHEAP = ("rearranger", "rope_strategy", "kv_quant", "budget", "video", "data", "scorer", "measure", "cache", "logger")
+CHEAP = (
+    *("rearranger", "rope_strategy", "kv_quant", "budget", "passes", "video"),
+    *("data", "scorer", "measure", "cache", "logger"),
+)
 # what has the same settings and checks, and does not import transformers or Lightning
 LIGHT = {
     "intpv.inference.measuring.Measuring": "intpv.metrics.settings.MeasuringSettings",

@@ -34,6 +34,7 @@ from intpv.rope_strategy.strategy import RopeStrategy
 from intpv.timing import lap
 from intpv.video_llm.asking import Answer, Asking
 from intpv.video_llm.context import Prefill, VideoContext
+from intpv.video_llm.passes import Passes
 from intpv.video_llm.portions import portions
 from intpv.video_llm.prefix_origin import origin_of
 from intpv.video_llm.prefix_rules import PrefixRules
@@ -49,6 +50,7 @@ class VideoLLM:
     kv_quant: KVQuant | NoQuant
     max_new_tokens: int = 8
     budget: Budget = field(default_factory=NoBudget)
+    passes: Passes = field(default_factory=Passes)
 
     def __post_init__(self) -> None:
         check_decoder(self.model.decoder, self.kv_quant.decode)
@@ -74,14 +76,21 @@ class VideoLLM:
     @torch.inference_mode()
     def look(self, pixels: UInt8[Tensor, "F C h w"], video_id: str = "") -> Float[Tensor, "m N *P E"]:
         """Fitted frames through the tower, in groups: all that does not depend on projector, RoPE and quantisation."""
-        normalised, side = self.model.preprocess.normalise(pixels.to(self.device)), self.budget.tower_side
-        if side is not None:
-            normalised = self.model.encoder.smaller(normalised, side)
         order, together = self.order(len(pixels), video_id), self.model.encoder.frames_per_slot
         with lap("split", self.device):
-            slots = normalised if together == 1 else normalised.unflatten(0, (-1, together))
+            slots = pixels if together == 1 else pixels.unflatten(0, (-1, together))
             groups = self.rearranger.split(slots, order)
-        return self.model.encoder.features(groups, **({} if side is None else {"side": side}))
+        at_once = self.passes.groups(len(pixels), len(groups))
+        return torch.cat([self._encoded(part) for part in groups.split(at_once)])
+
+    def _encoded(self, groups: UInt8[Tensor, "m N *frame"]) -> Float[Tensor, "m N *P E"]:
+        """A pass of the tower."""
+        encoder, side = self.model.encoder, self.budget.tower_side
+        frames = self.model.preprocess.normalise(groups.flatten(0, -4).to(self.device))
+        if side is None:
+            return encoder.features(frames.view(*groups.shape[:-2], *frames.shape[-2:]))
+        smaller = encoder.smaller(frames, side)
+        return encoder.features(smaller.view(*groups.shape[:-2], *smaller.shape[-2:]), side)
 
     @torch.inference_mode()
     def tokens(self, features: Float[Tensor, "m N *P E"], video_id: str = "") -> Float[Tensor, "F *P D"]:
@@ -107,6 +116,8 @@ class VideoLLM:
         """`prefill` and `pack`, to the same bits, but each layer is packed as soon as it is read: one at a time is held
         in full precision.
         """
+        if self.passes.prefill_tokens is not None:  # no layer is whole before the last pass
+            return self.pack(self.prefill(features, timestamps, video_id))
         rotation, given = self._prefix(features, timestamps, video_id)
         packing = self.kv_quant.packing(
             rotation.layout,
@@ -132,17 +143,24 @@ class VideoLLM:
         return PrefixRules(self.model, self.rope_strategy, self.budget)
 
     def _feed(self, cache: Cache, rotation: Rotation, given: Mapping[str, Any]) -> None:
-        length = rotation.layout.length
-        with (
-            use(self.model.decoder, prefilled_by(self.model.decoder)),
-            applied(self.model.rotary, rotation, range(length)),
-        ):
-            self.model.decoder(
-                attention_mask=torch.ones(1, length, dtype=torch.long, device=self.device),
-                position_ids=torch.arange(length, device=self.device)[None],
-                **handed(self.model.decoder, cache),
-                **given,
+        length, decoder = rotation.layout.length, self.model.decoder
+        with use(decoder, prefilled_by(decoder)), applied(self.model.rotary, rotation, range(length)):
+            for run in self.passes.runs(length):
+                decoder(
+                    attention_mask=torch.ones(1, run.stop, dtype=torch.long, device=self.device),
+                    position_ids=torch.arange(run.start, run.stop, device=self.device)[None],
+                    **handed(decoder, cache),
+                    **(given if len(run) == length else self._part(given, run)),
+                )
+
+    def _part(self, given: Mapping[str, Any], run: range) -> dict[str, Any]:
+        """What the decoder is given of some tokens. BadInput for a decoder that is given more than embeddings."""
+        if more := sorted(set(given) - {"inputs_embeds"}):
+            raise BadInput(
+                f"passes.prefill_tokens={self.passes.prefill_tokens}: {self.model.name}'s decoder is given "
+                f"{', '.join(more)} of the whole video at once; passes.prefill_tokens=null does that"
             )
+        return {"inputs_embeds": given["inputs_embeds"][:, run.start : run.stop]}
 
     @torch.inference_mode()
     def pack(self, prefill: Prefill) -> VideoContext:

@@ -26,6 +26,7 @@ SPELT_OTHERWISE = {
     "logger",
     "measure",
     "model",
+    "passes",
     "trainer",
     "video",
 }  # groups whose targets are not <group>/<option>.py
