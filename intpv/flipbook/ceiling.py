@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from .question import EIGHTHS, Question
-from .scene import COLORS, DIRECTIONS, INNER_SLOTS, LIGHTS, REGIMES, SLOT, STEPS, SWITCHES, TORUS, Regime, Scene, travel
+from .scene import COLORS, DIRECTIONS, INNER_SLOTS, LIGHTS, REGIMES, TORUS, Regime, Scene, travel
 
 # Answers about flashes, weighed over every set of slots that fits what is seen; weights are not normalised.
 
@@ -51,11 +51,11 @@ class History(NamedTuple):
 @lru_cache(maxsize=4096)
 def miss_probability(regime: Regime, slot: int, times: Times) -> float:
     """P(no sampled step falls into a pulse of this slot), over its duration and start."""
-    inside = [t - slot * SLOT for t in times if slot * SLOT <= t < (slot + 1) * SLOT]
+    inside = [t - slot * regime.slot for t in times if slot * regime.slot <= t < (slot + 1) * regime.slot]
     shortest, longest = regime.durations
     missed = 0.0
     for duration in range(shortest, longest + 1):
-        starts = SLOT - duration + 1
+        starts = regime.slot - duration + 1
         missed += sum(not any(s <= t < s + duration for t in inside) for s in range(starts)) / starts
     return missed / (longest - shortest + 1)
 
@@ -136,15 +136,16 @@ def when(scene: Scene, question: Question, times: Times) -> Weights:
 
 def _causes(scene: Scene, times: Times) -> Iterator[tuple[float, str, int]]:
     """Every (weight, light, slot) of the cause: a blink seen fixes its light and slot, an unseen one was missed."""
-    miss = {slot: miss_probability(REGIMES[scene.regime], slot, times) for slot in INNER_SLOTS}
+    regime = REGIMES[scene.regime]
+    miss = {slot: miss_probability(regime, slot, times) for slot in INNER_SLOTS}
     seen = {cue.what: cue.slot for cue in scene.cues if cue.seen(times)}
     last_without = max((t for t in times if t < scene.change), default=-1)
-    first_with = min((t for t in times if t >= scene.change), default=STEPS)
+    first_with = min((t for t in times if t >= scene.change), default=regime.steps)
     for lights in permutations(LIGHTS, 2):
         if not set(seen) <= set(lights):
             continue
         for slots in permutations(INNER_SLOTS, 2):
-            if not last_without < (slots[0] + 1) * SLOT <= first_with:
+            if not last_without < (slots[0] + 1) * regime.slot <= first_with:
                 continue
             weight = 1.0
             for light, slot in zip(lights, slots, strict=True):
@@ -177,8 +178,8 @@ def _travelled(regime: Regime, times: Times) -> dict[str, UInt8[np.ndarray, "way
     """px (modulo the torus) from the first sampled step to each other one, for all speeds and switches of an answer."""
     travelled = {}
     for answer, pair in (("faster", (regime.low, regime.high)), ("slower", (regime.high, regime.low))):
-        first, second, switch = np.array(list(product(*pair, SWITCHES))).T[:, :, None]
-        covered = travel(first, second, switch, np.array(times, dtype=int))
+        first, second, switch = np.array(list(product(*pair, regime.switches))).T[:, :, None]
+        covered = travel(first, second, switch, np.array(times, dtype=int), regime.slot)
         travelled[answer] = ((covered - covered[:, :1]) % TORUS).astype(np.uint8)
     return travelled
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .scene import COLORS, DIRECTIONS, LIGHTS, SLOT, STEPS, Pulse, Scene
+from .scene import COLORS, DIRECTIONS, LIGHTS, REGIMES, Pulse, Scene
 
 EIGHTHS = tuple("12345678")
 OPTIONS = {
@@ -85,7 +85,7 @@ def when(flash) -> Question:
 def when_changed(scene: Scene) -> Question:
     """In which eighth of the clip, 1 to 8, the corners turned white."""
     text = "In which eighth did the corners change?"
-    return Question("when", text, EIGHTHS[scene.change // SLOT], ("corners",))
+    return Question("when", text, EIGHTHS[scene.change // REGIMES[scene.regime].slot], ("corners",))
 
 
 def cause(scene: Scene) -> Question:
@@ -96,7 +96,7 @@ def cause(scene: Scene) -> Question:
 
 
 def _duration(pulse) -> dict:
-    return {"duration": pulse.stop - pulse.start, "start": pulse.start}  # steps
+    return {"duration": pulse.stop - pulse.start, "start": pulse.start, "depth": pulse.slot + 1}  # steps, and an eighth
 
 
 def draw_questions(rng: np.random.Generator, scene: Scene) -> list[Question]:
@@ -130,7 +130,7 @@ def draw_questions(rng: np.random.Generator, scene: Scene) -> list[Question]:
 def events(scene: Scene, question: Question) -> tuple[Pulse, ...]:
     """None for a colour that never flashed; a motion lasts the whole clip, its change of speed has two phases."""
     if question.about == ("corners",):
-        return (Pulse("corners", scene.change, STEPS),)
+        return (Pulse("corners", scene.change, scene.steps),)
     if question.about:
         return tuple(flash for flash in scene.flashes if flash.what in question.about)
     switch = scene.mover.switch
@@ -138,8 +138,8 @@ def events(scene: Scene, question: Question) -> tuple[Pulse, ...]:
         "first": scene.flashes[:1],
         "last": scene.flashes[-1:],
         "count": scene.flashes,
-        "direction": (Pulse("square", 0, STEPS),),
-        "speed": (Pulse("square", 0, switch), Pulse("square", switch, STEPS)),
+        "direction": (Pulse("square", 0, scene.steps),),
+        "speed": (Pulse("square", 0, switch), Pulse("square", switch, scene.steps)),
         "cause": scene.cues[:1],
     }[question.kind]
 
@@ -167,7 +167,7 @@ def reversed_answer(scene: Scene, question: Question) -> str | None:
     Backwards no light changes the corners: they turn dark before the light that was the cause comes on.
     """
     if question.about == ("corners",):  # the first step that differs from the one before it
-        return EIGHTHS[(STEPS - scene.change) // SLOT]
+        return EIGHTHS[(scene.steps - scene.change) // REGIMES[scene.regime].slot]
     if question.kind == "when":
         return EIGHTHS[len(EIGHTHS) - 1 - EIGHTHS.index(question.answer)]
     if question.kind in ("first", "last"):

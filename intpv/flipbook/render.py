@@ -8,7 +8,7 @@ import av
 import numpy as np
 from jaxtyping import UInt8
 
-from .scene import FPS, STEPS, TORUS, Scene
+from .scene import FPS, TORUS, Scene
 
 SIZE = 96  # px
 BORDER = 8  # px, frame that holds the four lights
@@ -74,7 +74,7 @@ def render(scene: Scene, steps) -> UInt8[np.ndarray, "F h w 3"]:
     return np.stack([draw(scene, int(step)) for step in steps])
 
 
-# Write a scene as an H.264 mp4: 256 frames of 96 x 96 px at 20 frames per second.
+# Write a scene as an H.264 mp4: frames of 96 x 96 px at 20 frames per second.
 
 
 # every frame is coded by itself at one quantiser: frames that look equal decode equal, so that nothing of an event
@@ -107,7 +107,8 @@ def _encode(scene: Scene, path: Path) -> None:
         stream = container.add_stream("libx264", rate=FPS, options=OPTIONS)
         stream.width, stream.height, stream.pix_fmt = SIZE, SIZE, "yuv420p"
         stream.codec_context.thread_count = 1  # with more, bytes would depend on the number of cores
-        for picture in render(scene, range(STEPS)):
+        for step in range(scene.steps):
+            picture = draw(scene, step)
             packets = stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24"))
             container.mux([_padded(packet) for packet in packets])
         container.mux([_padded(packet) for packet in stream.encode(None)])

@@ -42,7 +42,7 @@ def look(picture: np.ndarray) -> Glimpse:
     return Glimpse(_NAMES.get(int(paint[counts.argmax()])), lit, bool((picture[0, 0] == 240).all()), (int(x), int(y)))
 
 
-def read_off(question: Question, times: Sequence[int], glimpses: Sequence[Glimpse]) -> str:
+def read_off(question: Question, times: Sequence[int], glimpses: Sequence[Glimpse], eighth: int = SLOT) -> str:
     """A plain reader: answers what it saw and guesses the same thing when it saw nothing; right when it sees all."""
     seen: dict[str, int] = {}  # colour -> step
     lights: list[str] = []  # before the corners changed
@@ -64,8 +64,8 @@ def read_off(question: Question, times: Sequence[int], glimpses: Sequence[Glimps
         "presence": lambda: "yes" if one in seen else "no",
         "direction": lambda: ("right" if x > 0 else "left") if abs(x) > abs(y) else ("down" if y > 0 else "up"),
         "speed": lambda: "faster" if np.abs(steps[-third:]).sum() > np.abs(steps[:third]).sum() else "slower",
-        "order": lambda: "before" if seen.get(one, 0) < seen.get(other, 256) else "after",
-        "when": lambda: str(when // SLOT + 1),
+        "order": lambda: "before" if seen.get(one, 0) < seen.get(other, 8 * eighth) else "after",
+        "when": lambda: str(when // eighth + 1),
         "cause": lambda: lights[-1] if lights else "north",
     }[question.kind]()
 
@@ -109,7 +109,7 @@ def glimpses():
     return lambda scene, times: [look(picture) for picture in render(scene, times)]
 
 
-@pytest.fixture(params=REGIMES)
+@pytest.fixture(params=["slow", "fast"])
 def regime(request) -> str:
     return request.param
 

@@ -68,7 +68,7 @@ def test_a_broken_off_write_leaves_no_file(film, tmp_path, monkeypatch):
     def fail(*_):
         raise RuntimeError("interrupted")
 
-    monkeypatch.setattr("intpv.flipbook.render.render", fail)
+    monkeypatch.setattr("intpv.flipbook.render.draw", fail)
     with pytest.raises(RuntimeError, match="interrupted"):
         write(film[0], tmp_path / "clip.mp4")
     assert not list(tmp_path.iterdir())
