@@ -8,6 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
+from intpv.cache.hashing import file_hash
 from intpv.record.cell_id import cell_name, config_hash, portable
 from intpv.shipped import shipped
 
@@ -109,12 +110,15 @@ def calibration_sha256(config: CellConfig) -> str | None:
 
 
 def _by_content(config: CellConfig) -> CellConfig:
-    """Calibration and LoRA as the hash of their bytes: two files of one name are two cells, one anywhere is one."""
-    lora = config["model"].get("lora")
+    """Calibration, LoRA and scores as the hash of their bytes: two files of one name are two cells, one anywhere is
+    one."""
+    lora, scores = config["model"].get("lora"), config["video"].get("scores")
     if (digest := calibration_sha256(config)) is not None:
         config = {**config, "kv_quant": {**config["kv_quant"], "calibration": digest}}
     if lora is not None:
         from intpv.model.loading.lora import content  # loads torch, which other cells need not wait for here
 
         config = {**config, "model": {**config["model"], "lora": content(lora)}}
+    if scores is not None and Path(scores).expanduser().is_file():  # where it is not, the reader says so
+        config = {**config, "video": {**config["video"], "scores": file_hash(str(Path(scores).expanduser()))}}
     return config

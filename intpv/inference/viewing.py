@@ -125,7 +125,14 @@ class Viewer:
         return key(
             "frames",
             file=content,
-            sampling=[self.num_frames, reader.sampling, reader.fps, reader.repeat, reader.stream],
+            sampling=[
+                self.num_frames,
+                reader.sampling,
+                reader.fps,
+                reader.scores_of(path),
+                reader.repeat,
+                reader.stream,
+            ],
             decoder=[reader.decoder, reader.version],
             fit=fit.fitting,
         )

@@ -40,11 +40,17 @@ def _listen(stdin: BinaryIO, requests: queue.SimpleQueue) -> None:
 
 
 def answer(
-    path: str, num_frames: int, sampling: str, repeat: int, fps: float | None = None, **settings
+    path: str,
+    num_frames: int,
+    sampling: str,
+    repeat: int,
+    fps: float | None = None,
+    scores: list[float] | None = None,
+    **settings,
 ) -> tuple[dict, tuple]:
     """(what to say, the images that follow), whatever happens."""
     try:
-        decoded = decode_file(path, num_frames, Sampler(sampling, repeat, fps), **settings)
+        decoded = decode_file(path, num_frames, Sampler(sampling, repeat, fps, scores), **settings)
         return _described(decoded), tuple(dict(zip(decoded.indices, decoded.images, strict=True)).values())
     except VideoError as error:
         return {"refused": error.reason}, ()

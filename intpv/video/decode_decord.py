@@ -29,6 +29,8 @@ def read(path: str, num_frames: int, sampler: Sampler, threads: int, stream: int
     """Sample F frames of what decord counts in the file."""
     if stream is not None:
         raise BadInput(f"video.decoder=decord cannot choose a stream, got stream {stream}; use video.decoder=pyav")
+    if sampler.needs_change:
+        raise BadInput("video.sampling=change looks at all pictures with video.decoder=pyav alone, got decord")
     with opened(path, threads, stream) as (container, video):
         index = packet_index(path, container, video)
         tick = time_base(path, video)

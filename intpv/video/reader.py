@@ -1,10 +1,12 @@
 """VideoReader: how a run reads its videos: decoder, sampling and order of frames together."""
 
+import json
 import os
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import metadata
-from math import inf
+from math import inf, isfinite
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,7 +14,7 @@ from einops import rearrange
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from intpv.bounds import check_whole
+from intpv.bounds import check_whole, shown
 from intpv.errors import BadInput, VideoError
 from intpv.video.decoded import DECODERS, Decoded, decode_file
 from intpv.video.process import Process
@@ -76,6 +78,24 @@ def decoder_version(decoder: str) -> str:
     return metadata.version(DISTRIBUTIONS[decoder])
 
 
+@cache
+def read_scores(file: str) -> dict[str, list[float]]:
+    """Video -> a score for each of its frames, from a JSON object. BadInput naming file and video for anything else."""
+    try:
+        known = json.loads(Path(file).expanduser().read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInput(f"video.scores={file} cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise BadInput(f"video.scores={file} is no JSON ({error})") from None
+    if not isinstance(known, dict):
+        raise BadInput(f"video.scores={file} must be an object of lists, video -> scores, got {type(known).__name__}")
+    for name, scores in known.items():
+        is_list = isinstance(scores, list) and scores
+        if not is_list or not all(type(one) in (int, float) and isfinite(one) for one in scores):
+            raise BadInput(f"video.scores={file}: {name} must be a list of numbers, one for each frame")
+    return known
+
+
 @dataclass(frozen=True)
 class VideoReader:
     """Settings of one run.
@@ -85,8 +105,9 @@ class VideoReader:
     """
 
     decoder: str = "pyav"  # pyav | decord
-    sampling: str = "midpoint"  # midpoint | linspace | nested | fps
+    sampling: str = "midpoint"  # midpoint | linspace | nested | fps | change | scores
     fps: float | int | None = None  # frames per second, with sampling fps
+    scores: str | None = None  # a JSON file of each video's scores, one for each frame, with sampling scores
     repeat: int = 1  # times each frame is shown
     order: str = "ordered"  # ordered | shuffled | reversed
     seed: int = 0  # of the shuffle
@@ -101,6 +122,11 @@ class VideoReader:
                 raise BadInput(f"video.{name} must be one of {', '.join(known)}, got {got}")
         for name in ("seed", "threads", "stream"):
             check_whole(f"video.{name}", getattr(self, name), 0, or_null=name == "stream")
+        if (self.sampling == "scores") != (self.scores is not None):
+            raise BadInput(
+                f"video.sampling=scores and video.scores=FILE go together, got video.sampling={self.sampling} and "
+                f"video.scores={shown(self.scores)}"
+            )
         if not (type(self.timeout_s) in (float, int) and 0 < self.timeout_s < inf):
             raise BadInput(f"video.timeout_s must be a number of seconds over 0, got {self.timeout_s}")
 
@@ -121,8 +147,21 @@ class VideoReader:
         """
         names = ("decoder", "sampling", "fps", "repeat", "threads", "stream")
         settings = {name: getattr(self, name) for name in names}
-        timeout_s = float(self.timeout_s)
-        return as_video(self.process.decode(os.fsdecode(path), timeout_s, num_frames=num_frames, **settings))
+        timeout_s, scores = float(self.timeout_s), self.scores_of(path)
+        given = {} if scores is None else {"scores": scores}
+        return as_video(self.process.decode(os.fsdecode(path), timeout_s, num_frames=num_frames, **settings, **given))
+
+    def scores_of(self, path: str | os.PathLike) -> list[float] | None:
+        """This video's, under its file's name with or without the suffix; None with another sampling. BadInput where
+        there are none."""
+        if self.scores is None:
+            return None
+        known, name = read_scores(self.scores), Path(os.fsdecode(path))
+        found = known.get(name.name, known.get(name.stem))
+        if found is None:
+            few = ", ".join(sorted(known)[:3])
+            raise BadInput(f"{self.scores} has no scores for {name.name}, only for {len(known)} videos ({few}, ...)")
+        return found
 
     def permutation(self, num_frames: int, video_id: str) -> list[int]:
         """The order in which F frames are shown: place -> frame. The video's id seeds the shuffle."""

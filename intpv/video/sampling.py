@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import accumulate
 from math import ceil, inf
 
 import numpy as np
@@ -53,8 +54,39 @@ def at_rate(
     return shown + [shown[-1]] * (num_frames - len(shown))
 
 
+def by_change(change: Sequence[float], num_frames: int) -> list[int]:
+    """The middles of F parts of the video in which pictures change as much, no frame twice.
+
+    `change` says of each frame how far it is from the one before it. A still video is cut by time; where it changes
+    all at once the frames around that moment are shown. With fewer frames than F, as `midpoint`.
+    """
+    count = len(change)
+    _check(count, num_frames)
+    if num_frames >= count:
+        return midpoint(count, num_frames)
+    # a thousandth of all change is spread over time, or still parts would have no place at all
+    total = sum(change)
+    spread = total / 1000 / count if total > 0 else 1.0
+    until = list(accumulate(float(one) + spread for one in change))
+    chosen: list[int] = []
+    for part in range(num_frames):
+        index = bisect_right(until, until[-1] * (2 * part + 1) / (2 * num_frames))
+        least = chosen[-1] + 1 if chosen else 0
+        chosen.append(min(max(index, least), count - num_frames + part))
+    return chosen
+
+
+def by_score(scores: Sequence[float], num_frames: int) -> list[int]:
+    """The F frames of the highest scores, in order of time; of equals the earlier. With fewer than F, as `midpoint`."""
+    count = len(scores)
+    _check(count, num_frames)
+    if num_frames >= count:
+        return midpoint(count, num_frames)
+    return sorted(sorted(range(count), key=lambda index: (-scores[index], index))[:num_frames])
+
+
 SAMPLINGS: dict[str, Callable[[int, int], list[int]]] = {"midpoint": midpoint, "linspace": linspace, "nested": nested}
-NAMES = (*SAMPLINGS, "fps")
+NAMES = (*SAMPLINGS, "fps", "change", "scores")
 
 
 @dataclass(frozen=True)
@@ -67,6 +99,7 @@ class Sampler:
     sampling: str = "midpoint"
     repeat: int = 1  # times each frame is shown
     fps: float | int | None = None  # frames per second, with sampling fps
+    scores: Sequence[float] | None = None  # of each frame of the video, with sampling scores
 
     def __post_init__(self) -> None:
         if self.sampling not in NAMES:
@@ -82,16 +115,23 @@ class Sampler:
         """Whether the number of frames is not enough to choose."""
         return self.sampling == "fps"
 
+    @property
+    def needs_change(self) -> bool:
+        """Whether all pictures have to be looked at first."""
+        return self.sampling == "change"
+
     def indices(
         self,
         num_available: int,
         num_frames: int,
         seconds: Sequence[float | int] | None = None,
         end: float | int | None = None,
+        change: Sequence[float] | None = None,
     ) -> tuple[int, ...]:
         """F indices into n frames, never decreasing; `seconds` are the frames' times, ascending, `end` the last one's.
 
         Only sampling fps needs times; without an end it takes the last frame to stay as long as the one before it.
+        Only sampling change needs `change`, see `by_change`. BadInput for scores of another number of frames.
         """
         if num_frames % self.repeat:
             raise BadInput(f"frames must be a multiple of video.repeat={self.repeat}, got {num_frames}")
@@ -100,6 +140,14 @@ class Sampler:
             if seconds is None or len(seconds) != num_available:
                 raise ValueError(f"{num_available} frames need as many times, got {seconds and len(seconds)}")
             chosen = at_rate(seconds, distinct, self.fps, end)
+        elif self.needs_change:
+            if change is None or len(change) != num_available:
+                raise ValueError(f"{num_available} frames need as many changes, got {change and len(change)}")
+            chosen = by_change(change, distinct)
+        elif self.scores is not None:
+            if len(self.scores) != num_available:
+                raise BadInput(f"video.scores has {len(self.scores)} scores for a video of {num_available} frames")
+            chosen = by_score(self.scores, distinct)
         else:
             chosen = SAMPLINGS[self.sampling](num_available, distinct)
         return tuple(index for index in chosen for _ in range(self.repeat))

@@ -32,10 +32,6 @@ class Passes:
         return self.tower_frames // each
 
     def runs(self, tokens: int) -> list[range]:
-        """A prefix's tokens, pass by pass.
-
-        >>> Passes(prefill_tokens=4).runs(10)
-        [range(0, 4), range(4, 8), range(8, 10)]
-        """
+        """A prefix's tokens, pass by pass."""
         step = self.prefill_tokens or tokens
         return [range(start, min(start + step, tokens)) for start in range(0, tokens, step)]

@@ -102,7 +102,7 @@ def test_errors_carry_both_numbers():
         Sampler(repeat=3).indices(100, 8)
     with pytest.raises(BadInput, match=r"got 8 of 0"):
         Sampler().indices(0, 8)
-    with pytest.raises(BadInput, match=r"midpoint, linspace, nested, fps, got random"):
+    with pytest.raises(BadInput, match=r"midpoint, linspace, nested, fps, change, scores, got random"):
         Sampler(sampling="random")
     with pytest.raises(BadInput, match=r"at least 1, got 0"):
         Sampler(repeat=0)

@@ -34,6 +34,11 @@ def test_the_tower_in_passes_gives_the_same_features(rearranger):
     torch.testing.assert_close(parts, whole, atol=1e-6, rtol=1e-5)
 
 
+def test_a_prefix_is_cut_into_runs_the_last_of_which_may_be_shorter():
+    assert Passes(prefill_tokens=4).runs(10) == [range(0, 4), range(4, 8), range(8, 10)]
+    assert Passes().runs(10) == [range(0, 10)]
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("tokens", [7, 64])
 def test_the_prefix_in_passes_is_that_of_one(strategy, tokens):
