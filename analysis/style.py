@@ -23,6 +23,14 @@ STRATEGIES = {  # Okabe & Ito 2008, distinct with every colour blindness
     "ntk": Look("NTK-aware", "#56B4E9", "D"),
     "yarn": Look("YaRN", "#D55E00", "v"),
     "visual_only": Look("visual-only", "#009E73", "^"),
+    # Tol's muted colours and his wine
+    "dynamic_ntk": Look("dynamic NTK", "#88CCEE", "s"),
+    "ntk_by_parts": Look("NTK by parts", "#44AA99", "D"),
+    "llama3": Look("Llama 3", "#AA4499", "o"),
+    "longrope": Look("LongRoPE", "#CC6677", "^"),
+    "resonance": Look("Resonance YaRN", "#661100", "v"),
+    "frame_step": Look("frame step", "#117733", "o"),
+    "mrope_axes": Look("M-RoPE axes", "#DDCC77", "s"),
 }
 # of strategies that are not in the table: what Okabe & Ito have left, then Tol's muted ones
 FURTHER_COLORS = ("#0072B2", "#CC79A7", "#882255", "#999933", "#332288")

@@ -18,10 +18,7 @@ def calibrate(viewer: Viewer, benchmark: Benchmark, videos: int, bins: int, sink
     """
     if videos < 1 or bins < 2 or sinks < 0:
         raise BadInput(f"calibration needs videos >= 1, bins >= 2 and sinks >= 0, got {videos}, {bins} and {sinks}")
-    apart = benchmark.calibration(videos)
-    if apart.split == benchmark.split:
-        raise BadInput(f"calibration must not see the split {benchmark.split} of data={benchmark.name}, got it")
-    check_items(apart.items(), benchmark.name, closed=False)
+    apart = split_apart(benchmark, videos, closed=False)
     video_llm, stream, origin = viewer.video_llm, Stream(bins, sinks), None
     for loaded in Clips(apart.items(), viewer, lambda item: not viewer.is_ready(item)):
         if loaded.error:
@@ -41,3 +38,14 @@ def calibrate(viewer: Viewer, benchmark: Benchmark, videos: int, bins: int, sink
     assert origin is not None  # check_items refuses a split without clips
     about = {"dataset": benchmark.name, "split": apart.split, "clips": str(videos), "sinks": str(sinks)}
     return Calibration(stream.statistics(), origin, about)
+
+
+def split_apart(benchmark: Benchmark, videos: int, closed: bool) -> Benchmark:
+    """The calibration split, its items checked; `closed`: its questions must have options. BadInput where it is the
+    benchmark's own.
+    """
+    apart = benchmark.calibration(videos)
+    if apart.split == benchmark.split:
+        raise BadInput(f"calibration must not see the split {benchmark.split} of data={benchmark.name}, got it")
+    check_items(apart.items(), benchmark.name, closed)
+    return apart

@@ -32,5 +32,5 @@ class VisualOnlyScaling(RopeStrategy):
         text, visual = counts(layout)
         if len(visual) == 1:
             return (text + visual.double() / factor).float()
-        steps = torch.tensor([factor if scaled else 1.0 for scaled in self.scales(layout.growing_axes)]).double()
-        return (text + visual.double() / steps[:, None]).float()
+        steps = [factor if scaled else 1.0 for scaled in self.scales(layout.growing_axes)]
+        return (text + visual / torch.tensor(steps, dtype=torch.float64)[:, None]).float()

@@ -49,17 +49,24 @@ class YarnScaling(RopeStrategy):
     def inv_freq(self, geometry: RopeGeometry, factor: float) -> Float[Tensor, " {geometry.head_dim//2}"]:
         """(1 - ramp) b^(-2i/d) + ramp b^(-2i/d) / s in rad per token."""
         # written as one product, so that s = 1 gives the table itself and not a sum of two rounded halves
-        slowed = 1 - self._ramp(geometry) * (1 - 1 / factor)
+        slowed = 1 - slowness(geometry, self.beta_fast, self.beta_slow) * (1 - 1 / factor)
         return (baseline_inv_freq(geometry).double() * slowed).float()
 
-    def _ramp(self, geometry: RopeGeometry) -> Float[Tensor, " {geometry.head_dim//2}"]:
-        """0 for the channels that are kept, 1 for those that are interpolated, float64."""
-        last = geometry.head_dim - 1  # not d/2 - 1: transformers' bound, and the original's
-        low = max(math.floor(_channel(geometry, self.beta_fast)), 0)
-        high = min(math.ceil(_channel(geometry, self.beta_slow)), last)
-        width = high - low if high != low else 0.001  # a step instead of a ramp
-        channels = torch.arange(geometry.head_dim // 2, dtype=torch.float64)
-        return ((channels - low) / width).clamp(0, 1)
+
+def slowness(geometry: RopeGeometry, fast: float, slow: float) -> Float[Tensor, " {geometry.head_dim//2}"]:
+    """A ramp over channels, float64: 0 for those that make more than `fast` turns inside the trained length, 1 below
+    `slow`. It ends on whole channels.
+
+    >>> geometry = RopeGeometry(head_dim=8, base=256.0, trained_length=256)  # 41, 10, 2.5 and 0.6 turns in 256 tokens
+    >>> slowness(geometry, 16.0, 2.0).tolist()
+    [0.0, 0.3333333333333333, 0.6666666666666666, 1.0]
+    """
+    last = geometry.head_dim - 1  # not d/2 - 1: transformers' bound, and the original's
+    low = max(math.floor(_channel(geometry, fast)), 0)
+    high = min(math.ceil(_channel(geometry, slow)), last)
+    width = high - low if high != low else 0.001  # a step instead of a ramp
+    channels = torch.arange(geometry.head_dim // 2, dtype=torch.float64)
+    return ((channels - low) / width).clamp(0, 1)
 
 
 def _channel(geometry: RopeGeometry, turns: float) -> float:

@@ -73,6 +73,11 @@ def test_every_experiment_composes(experiment):
     assert set(config.hydra.sweeper.params) <= {"rope_strategy", "frames", "kv_quant", "rearranger", "video.order"}
 
 
+def test_the_experiment_of_strategies_has_all_of_them():
+    swept = compose("config", ["experiment=strategies"], return_hydra_config=True).hydra.sweeper.params.rope_strategy
+    assert sorted(swept.split(",")) == [option for group, option in OPTIONS if group == "rope_strategy"]
+
+
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_option_says_what_it_is_and_how_to_run_it(group, option):
     head = (CONF / group / f"{option}.yaml").read_text().splitlines()[:2]

@@ -63,7 +63,7 @@ def test_the_module_turns_by_the_angles_of_the_strategy(strategy, kind, grids, a
     table, ids = rotary.inv_freq, torch.arange(grids.length).expand(3, 1, -1)
     with applied(rotary, rotation_of(rotary, strategy, grids, factor), range(grids.length)):
         cos, sin = rotary(torch.zeros(1), ids)
-    scale = strategy.attention_scale(factor)
+    scale = strategy.scale(geometry, factor)
     torch.testing.assert_close(cos[0, :, :16], angles.cos() * scale, atol=1e-5, rtol=0)
     torch.testing.assert_close(sin[0, :, :16], angles.sin() * scale, atol=1e-5, rtol=0)
     assert rotary.inv_freq is table

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from intpv.rope_strategy.dynamic_ntk import DynamicNTKScaling
 from intpv.rope_strategy.geometry import RopeGeometry
 from intpv.rope_strategy.linear import LinearScaling
 from intpv.rope_strategy.ntk import NTKScaling
+from intpv.rope_strategy.ntk_by_parts import NTKByPartsScaling
 from intpv.rope_strategy.yarn import YarnScaling
 
 TESTS = Path(__file__).parents[1]
@@ -16,14 +18,18 @@ FILES = {
     "committed": TESTS / "golden" / "rope.json",
     "shared": TESTS.parents[1] / "shared" / "golden" / "rope_yarn_repo.json",
 }
-# the dynamic methods are, at the length the file gives them, static ones; part_ntk and alpha 2 and 4 are not ours
+# the dynamic methods are, at the length the file gives them, static ones
 STRATEGIES = {
     "linear": LinearScaling(),
     "ntk": NTKScaling(),
+    "part_ntk": NTKByPartsScaling(),
     "yarn": YarnScaling(),
     "by_parts": YarnScaling(temperature=1.0),
     "dynamic_linear": LinearScaling(),
     "dynamic_ntk_alpha1": NTKScaling(),
+    "dynamic_ntk_alpha2": DynamicNTKScaling(alpha=2),
+    "dynamic_ntk_alpha4": DynamicNTKScaling(alpha=4),
+    "dynamic_part_ntk": NTKByPartsScaling(),
     "dynamic_yarn": YarnScaling(),
 }
 
@@ -49,7 +55,7 @@ def cases(request) -> list:
 
 
 def test_the_file_holds_something_of_every_static_method(cases):
-    assert {name for name, *_ in cases} >= {"linear", "ntk", "yarn", "by_parts"}
+    assert {name for name, *_ in cases} >= {"linear", "ntk", "part_ntk", "yarn", "by_parts"}
 
 
 def test_inv_freq_and_attention_scale(cases):

@@ -17,6 +17,7 @@ RUN = {  # verbs that take a run's configuration, with what else each needs
     "ask": ["clip.mp4", "Did red flash?", "-o"],
     "check": [],
     "calibrate_kv": [],
+    "search_rope": [],
     "score": ["runs/x"],
 }
 OWN = {  # verbs with keys of their own: a key, its value, how it is shown

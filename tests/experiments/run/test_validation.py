@@ -159,6 +159,7 @@ def in_a_process(folder, verb: str, *arguments: str, **environment: str) -> subp
         ("ask", ["clip.mp4", "Did red flash?", "-o", "frames=31"], "ask: frames must be a multiple of 8"),
         ("check", ["frames=31"], "check: frames must be a multiple of 8"),
         ("calibrate_kv", ["frames=31", "out=a/FILE"], "calibrate_kv: frames must be a multiple of 8"),
+        ("search_rope", ["frames=31", "out=a/rope_strategy/b.yaml"], "search_rope: frames must be a multiple of 8"),
         ("cost", ["frames=31"], "cost: frames must be a multiple of 8"),
         ("score", ["nowhere", "scorer=contains"], "score: nowhere holds no cells"),
     ],
