@@ -75,6 +75,7 @@ def search_and_write(arguments: Namespace) -> None:
         f"{found.evaluations} evaluations, search seed {given[3]}"
     )
     write_text(out, _option(out, about, config["frames"], config["rope_strategy"], found.factors))
+    print(f"{name} of known rules, under the temperature and the other fields of rope_strategy:")
     for rule, value in sorted(found.starts.items(), key=lambda pair: pair[1]):
         print(f"{rule:14}{value:.4f}")
     print(f"{about}: {out}, in {time.perf_counter() - started:.1f} s")

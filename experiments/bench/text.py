@@ -38,6 +38,7 @@ from ..run.provenance import provenance, write_result
 BIN = 1024  # positions
 SECTIONS = ("positions", "prefix")
 SAME = ("none",)  # at every factor
+VISUAL = ("visual_only", "frame_step")  # scale visual tokens alone, which text has none of
 DEFAULTS = {
     "out": "analysis/results/bench_text.json",
     "sections": list(SECTIONS),
@@ -134,7 +135,7 @@ def valid_options(options: dict[str, Any]) -> dict[str, Any]:
         check_whole(name, options[name])
     for name, known in (
         ("sections", SECTIONS),
-        ("strategies", [one for one in homes("rope_strategy") if one != "visual_only"]),
+        ("strategies", [one for one in homes("rope_strategy") if one not in VISUAL]),
         ("policies", homes("kv_quant")),
     ):
         if strange := [one for one in options[name] if one not in known]:

@@ -60,7 +60,7 @@ class SearchedRope:
 
 
 class _Spent(Exception):
-    """The budget is."""
+    """Raised where the budget is spent: it ends scipy's search."""
 
 
 def search_factors(
@@ -77,9 +77,7 @@ def search_factors(
     """
     from scipy.optimize import differential_evolution
 
-    if budget < len(starts):
-        least = f"{len(starts)}, the known rules that a search begins with"
-        raise BadInput(f"budget must be at least {least}, got {budget}")
+    _check_budget(budget, starts)
     values: dict[Factors, float] = {}
 
     def tried(factors: Factors) -> float:
@@ -109,6 +107,12 @@ def search_factors(
     return Found(best, values[best], known, len(values))
 
 
+def _check_budget(budget: int, starts: Mapping[str, object]) -> None:
+    if budget < len(starts):
+        least = f"{len(starts)}, the known rules that a search begins with"
+        raise BadInput(f"budget must be at least {least}, got {budget}")
+
+
 def _rounded(factors: Sequence[float]) -> Factors:
     """As they are written down: what is saved is what was measured."""
     return tuple(float(f"{one:.4g}") for one in factors)
@@ -128,6 +132,7 @@ def search_rope(
     rule, usual = llm.rope_strategy, None if objective == "accuracy" else TrainedLength.of(viewer)
     if not isinstance(rule, LongRopeScaling) or objective not in OBJECTIVES:
         raise BadInput(f"longrope's factors are searched by {' or '.join(OBJECTIVES)}, got {rule} and {objective}")
+    _check_budget(budget, STARTS)  # before any clip is watched
     apart = split_apart(benchmark, videos, closed=usual is None)
     clips = [_clip(viewer, loaded, usual) for loaded in Clips(apart.items(), viewer, lambda item: True)]
     rotations = [llm.prefill(clip.view.features, clip.view.timestamps, clip.item.id).rotation for clip in clips]

@@ -67,7 +67,7 @@ def test_from_clips_to_an_option_to_a_cell(said, bench, evaluate, monkeypatch):
 def test_answers_may_be_held_to_those_of_the_trained_length(said, bench):
     folder = bench.folder / "kl"
     out = said("frames=16", f"out={folder}/rope_strategy/kl.yaml", "--objective", "answer_kl", *BUDGET)
-    values = [float(line.split()[1]) for line in out.splitlines()[:-1]]
+    values = [float(line.split()[1]) for line in out.splitlines()[1:-1]]
     assert len(values) == len(rope_search.STARTS)
     assert values == sorted(values)
     assert min(values) > 0
@@ -106,6 +106,6 @@ def test_a_bad_command_is_one_line_and_writes_nothing(said, bench, capsys, wrong
 )
 def test_what_cannot_be_searched_is_one_line(said, bench, capsys, wrong, line):
     with pytest.raises(SystemExit) as ended:
-        said(PLACE, "--videos", "1", *wrong)
+        said("out=b/rope_strategy/mine.yaml", "--videos", "1", *wrong)
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith(f"search_rope: {line}")

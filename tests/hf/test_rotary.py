@@ -60,7 +60,7 @@ def turned(module, rotation, tokens: range) -> tuple[torch.Tensor, torch.Tensor]
 def test_the_module_turns_by_the_angles_of_the_strategy(strategy, layout, factor):
     module = rotary()
     angles = strategy.angles(layout.ask(150), GEOMETRY, factor)
-    rotation, scale = rotation_of(module, strategy, layout, factor), strategy.attention_scale(factor)
+    rotation, scale = rotation_of(module, strategy, layout, factor), strategy.scale(GEOMETRY, factor)
     length = layout.length
     # prefill; a question; steps of an answer, beyond what was made at once; both sides of the question's start
     for tokens in (range(length), range(length, length + 9), range(length + 140, length + 141), range(3, length + 2)):

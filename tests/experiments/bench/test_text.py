@@ -68,7 +68,7 @@ def test_both_sections_are_measured_and_shown(reader, text, tmp_path):
     ("wrong", "said"),
     [
         ({"sections": ["position"]}, "sections must be some of positions, prefix, got position"),
-        ({"strategies": ["visual_only"]}, "strategies must be some of linear, none, ntk, yarn.* got visual_only"),
+        ({"strategies": ["visual_only"]}, r"strategies must be some of .*linear, .* got visual_only"),
         ({"policies": ["int3"]}, "policies must be some of .*, got int3"),
         ({"prefix": 16384}, "prefix and continuation must fit into tokens=16384, got 16896"),
         ({"tokens": 0}, "tokens must be"),
