@@ -66,7 +66,7 @@ class Benchmark(ABC):
         return "test"
 
     def calibration(self, videos: int) -> "Benchmark":
-        """`videos` clips of the same kind that no test has, for ranges to be calibrated and RoPE factors to be searched on.
+        """`videos` clips of the same kind that no test has, to calibrate ranges and to search RoPE factors on.
 
         BadInput where there are none: a range that has seen the test set would flatter every score.
         """

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -91,7 +92,7 @@ def search_factors(
     rules, high = np.log([np.clip(factors, 1, most) for factors in starts.values()]), math.log(most)
     shape = POPULATION - len(rules), rules.shape[1]
     drawn = np.sort(np.random.default_rng(seed).uniform(0, high, shape), axis=1)
-    try:
+    with suppress(_Spent):
         differential_evolution(
             lambda logs: tried(_rounded(np.exp(np.sort(logs)).tolist())),
             [(0, high)] * rules.shape[1],
@@ -101,8 +102,6 @@ def search_factors(
             polish=False,
             seed=seed,
         )
-    except _Spent:
-        pass
     best = min(values, key=values.__getitem__)
     return Found(best, values[best], known, len(values))
 

@@ -17,7 +17,7 @@ from intpv.rope_strategy.strategy import log_n_temperature
 @dataclass(frozen=True, kw_only=True)
 class LongRopeScaling(NTKScaling):
     """theta_i / lambda_i with lambda as given, whatever s above 1 is, and sqrt(1 + ln s / ln L) as its temperature
-    (arXiv 2402.13753; transformers' rope_type longrope). The list is a checkpoint's or one of `experiments.search_rope`.
+    (arXiv 2402.13753; transformers' rope_type longrope). The list is a checkpoint's, or experiments.search_rope's.
 
     >>> geometry = RopeGeometry(head_dim=4, base=16.0, trained_length=8)  # channels turn by 1 and 1/4 rad per token
     >>> LongRopeScaling(long_factor=[1.0, 2.5]).inv_freq(geometry, 2.0).double().round(decimals=3).tolist()
