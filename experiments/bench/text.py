@@ -69,9 +69,10 @@ class TextReader:
 
     def losses(self, ids: Int[Tensor, " S"], rotation: Rotation) -> Float[Tensor, " S-1"]:
         """Nats per token, each given all before it."""
-        decoder, tokens = self.llm.get_decoder(), range(len(ids))
-        with applied(decoder.get_submodule("rotary_emb"), rotation, tokens):
-            hidden = decoder(input_ids=ids[None], position_ids=torch.arange(len(ids))[None], use_cache=False)
+        decoder, tokens = self.llm.get_decoder(), torch.arange(len(ids))
+        rotated = applied(decoder.get_submodule("rotary_emb"), rotation, range(len(ids)))
+        with use(decoder), rotated, placed(tokens, tokens):
+            hidden = decoder(input_ids=ids[None], position_ids=tokens[None], use_cache=False)
         return self._score(hidden.last_hidden_state[0, :-1], ids[1:])
 
     def continued(self, ids: Int[Tensor, " S"], prefix: int, policies: list[str]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from intpv.attention.softmax import Attended, attend, merged
 from intpv.kv_quant.packed import Run
 
 aten = torch.ops.aten
+ROWS = 512  # of a causal map, where the device has no kernel
 ALIGNED = 8  # elements: what CUDA kernels want head dims and the rows of a mask to be a multiple of
 
 
@@ -40,6 +41,26 @@ def fused_attention(
     `mask` as `attend` takes it. Every row must see a key.
     """
     return _by_kernel(q, k, v, scaling, mask) or attend(q, k, v, scaling, mask)
+
+
+def causal_attention(
+    q: Float[Tensor, "n H t d"], k: Float[Tensor, "n H_kv t d"], v: Float[Tensor, "n H_kv t d"], scaling: float
+) -> tuple[Float[Tensor, "n H t d"], Float[Tensor, "n H t"]]:
+    """Of n sequences, row i of each to its keys 0 ... i -> out and lse, float32; nothing is masked in vain."""
+    k, v = (x.repeat_interleave(q.shape[1] // x.shape[1], 1) if x.shape[1] < q.shape[1] else x for x in (k, v))
+    if (kernel := _kernel(q, k, v, None)) is not None:
+        out, lse = kernel(q, k, v, None, scaling, True)
+        return out.float(), lse
+    rows = range(0, q.shape[2], ROWS)  # so that no map of all rows is made
+    parts = [[_triangle(*sequence, i, scaling) for i in rows] for sequence in zip(q, k, v, strict=True)]
+    outs, lses = zip(*((torch.cat(x, 1) for x in zip(*of, strict=True)) for of in parts), strict=True)
+    return torch.stack(outs), torch.stack(lses)
+
+
+def _triangle(q: Tensor, k: Tensor, v: Tensor, start: int, scaling: float) -> Attended:
+    stop = min(start + ROWS, q.shape[1])
+    mask = torch.ones(stop - start, stop, dtype=torch.bool, device=q.device).tril(start)
+    return attend(q[:, start:stop], k[:, :stop], v[:, :stop], scaling, mask)
 
 
 def _by_kernel(q: Tensor, k: Tensor, v: Tensor, scaling: float, mask: Tensor | None) -> Attended | None:
@@ -70,20 +91,20 @@ def _kernel(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Callable | 
     return _efficient if can_use_efficient_attention(given) else None
 
 
-def _cpu(q, k, v, bias, scaling: float) -> tuple[Tensor, Tensor]:
-    return aten._scaled_dot_product_flash_attention_for_cpu(q, k, v, attn_mask=bias, scale=scaling)
+def _cpu(q, k, v, bias, scaling: float, causal: bool = False) -> tuple[Tensor, Tensor]:
+    return aten._scaled_dot_product_flash_attention_for_cpu(q, k, v, 0.0, causal, attn_mask=bias, scale=scaling)
 
 
-def _flash(q, k, v, bias, scaling: float) -> tuple[Tensor, Tensor]:
+def _flash(q, k, v, bias, scaling: float, causal: bool = False) -> tuple[Tensor, Tensor]:
     """Takes no mask. Its log-sum-exp is natural."""
-    return aten._scaled_dot_product_flash_attention(q, k, v, scale=scaling)[:2]
+    return aten._scaled_dot_product_flash_attention(q, k, v, 0.0, causal, scale=scaling)[:2]
 
 
-def _efficient(q, k, v, bias, scaling: float) -> tuple[Tensor, Tensor]:
+def _efficient(q, k, v, bias, scaling: float, causal: bool = False) -> tuple[Tensor, Tensor]:
     """Its log-sum-exp is natural, and padded to whole blocks of rows."""
     if bias is not None:
         bias = bias.expand(1, q.shape[1], *bias.shape[2:])
-    out, lse = aten._scaled_dot_product_efficient_attention(q, k, v, bias, compute_log_sumexp=True, scale=scaling)[:2]
+    out, lse = aten._scaled_dot_product_efficient_attention(q, k, v, bias, True, 0.0, causal, scale=scaling)[:2]
     return out, lse[..., : q.shape[2]]
 
 

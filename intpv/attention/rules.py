@@ -5,9 +5,9 @@ attention that leaves it out gives other logits without a sign of it.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Bool, Int
@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 
 from intpv.errors import BadInput
 
+T = TypeVar("T")
 LAYER_TYPES = ("full_attention", "sliding_attention")
 # keywords on their way through the layers that say nothing of attention, or what masks and places say here
 SAYS_NOTHING = (
@@ -73,16 +74,23 @@ class Places:
 
     rows: Int[Tensor, " R"]
     keys: Int[Tensor, " T"]
-    _made: dict[tuple[int, torch.device], Window] = field(default_factory=dict, init=False, repr=False)
+    _made: dict[tuple[int, torch.device], Any] = field(default_factory=dict, init=False, repr=False)
 
     def window(self, length: int, device: torch.device) -> Window:
         """Made once for all layers of a device: it waits for the device, and layers may lie on several."""
-        if (length, device) not in self._made:
+
+        def made() -> Window:
             first = self.rows - length + 1
             lowest, highest = torch.stack(torch.aminmax(first)).tolist()
-            seen = self.keys >= first[:, None]
-            self._made[length, device] = Window(first.to(device), seen.to(device), lowest, highest)
-        return self._made[length, device]
+            return Window(first.to(device), (self.keys >= first[:, None]).to(device), lowest, highest)
+
+        return self.once((length, device), made)
+
+    def once(self, name: tuple[int, torch.device], make: Callable[[], T]) -> T:
+        """What is made of these tokens, the same for all layers."""
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
 
 
 def window_of(config: Any, layer: int) -> int | None:

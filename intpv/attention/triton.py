@@ -104,7 +104,8 @@ def launch(q: Float[Tensor, "H_kv R d"], keys: Reading, values: Reading, scaling
     with torch.cuda.device_of(q):  # Triton launches on the current device, wherever the tensors are
         triton_kernel.split_attention[programs, splits](
             *(q.contiguous(), keys.packed, keys.scale, keys.zero, values.packed, values.scale, values.zero, *turn),
-            *(out, lse, scaling * math.log2(math.e), rows, tokens, per_split * block, *_place(keys), *_place(values)),
+            *(out, lse, scaling * math.log2(math.e), rows, tokens, per_split * block),
+            *(keys.packed.stride(0), *_place(keys), values.packed.stride(0), *_place(values)),
             **{f"K_{name}": value for name, value in _constants(keys, k_block).items()},
             **{f"V_{name}": value for name, value in _constants(values, v_block).items()},
             **{"PRE_ROPE": keys.format.pre_rope, "HALF": head_dim // 2, "ROWS": per_program, "BLOCK": block},

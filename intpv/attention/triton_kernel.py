@@ -21,7 +21,8 @@ import triton.language as tl
 ROW, TOKEN, CELL = tl.constexpr(0), tl.constexpr(1), tl.constexpr(2)
 LN2 = tl.constexpr(math.log(2))
 # what differs from video to video, and from step to step, is never compiled in
-LENGTHS = ["rows", "tokens", "per_split", "k_rows", "k_frame", "k_groups", "v_rows", "v_frame", "v_groups"]
+SIDE = ("head", "rows", "frame", "groups")
+LENGTHS = ["rows", "tokens", "per_split", *(f"{side}_{name}" for side in "kv" for name in SIDE)]
 
 
 @triton.jit
@@ -104,7 +105,7 @@ def halves(
 @no_type_check
 def split_attention(
     q, k, k_scale, k_zero, v, v_scale, v_zero, cos, sin, out, lse, scaling, rows, tokens, per_split,
-    k_rows, k_frame, k_groups, v_rows, v_frame, v_groups,
+    k_head, k_rows, k_frame, k_groups, v_head, v_rows, v_frame, v_groups,
     K_BITS: tl.constexpr, K_MODE: tl.constexpr, K_GROUP: tl.constexpr, K_FRAMES: tl.constexpr, K_WIDTH: tl.constexpr,
     K_COLUMNS: tl.constexpr, PRE_ROPE: tl.constexpr, V_BITS: tl.constexpr, V_MODE: tl.constexpr, V_GROUP: tl.constexpr,
     V_FRAMES: tl.constexpr, V_WIDTH: tl.constexpr, V_COLUMNS: tl.constexpr, HALF: tl.constexpr, ROWS: tl.constexpr,
@@ -112,7 +113,8 @@ def split_attention(
 ):  # fmt: skip
     """Out and lse (natural) of one split. q (H_kv, rows, d); `scaling` holds log2(e) besides.
 
-    `k_rows` and `v_rows` are a head's rows of a table, 0 if all heads share them. Grid: (H_kv * row blocks, splits).
+    `k_head` and `v_head` are bytes from head to head, which may be more than `tokens` take; `k_rows` and `v_rows` a
+    head's rows of a table, 0 if all heads share them. Grid: (H_kv * row blocks, splits).
     """
     blocks = tl.cdiv(rows, ROWS)
     head, split = (tl.program_id(0) // blocks).to(tl.int64), tl.program_id(1)
@@ -129,7 +131,7 @@ def split_attention(
         unit, shrunk, shift = tl.exp2(power), tl.exp2(-power)[:, None], 15.0
         q1, q2 = q1 * shrunk, q2 * shrunk
     q1, q2 = q1.to(factor), q2.to(factor)
-    k, v = k + head * tokens * (2 * HALF * K_BITS // 8), v + head * tokens * (2 * HALF * V_BITS // 8)
+    k, v = k + head * k_head, v + head * v_head
     k_scale, k_zero = k_scale + head * k_rows * K_COLUMNS, k_zero + head * k_rows * K_COLUMNS
     v_scale, v_zero = v_scale + head * v_rows * V_COLUMNS, v_zero + head * v_rows * V_COLUMNS
     peak = tl.full((ROWS,), float("-inf"), tl.float32)

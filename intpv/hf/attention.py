@@ -22,7 +22,8 @@ from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 from intpv.attention.dense import fused_attention
 from intpv.attention.prefix import PrefixLayer, prefix_attention
 from intpv.attention.rules import Places, Rules, window_of
-from intpv.attention.softmax import attend, merge
+from intpv.attention.segments import Turning, over_own, over_prefix, over_sequence
+from intpv.attention.softmax import attend, merge, merged
 from intpv.errors import BadInput
 
 NAME = "intpv"
@@ -42,6 +43,8 @@ _active: ContextVar[Prefix | None] = ContextVar("prefix", default=None)
 _places: ContextVar[Places | None] = ContextVar("places", default=None)
 # who is told, beside a prefix, what each layer's attention is given (layer, q, k, v, mask, scaling): nobody by default
 observer: ContextVar[Callable[..., None] | None] = ContextVar("observer", default=None)
+# in which segments rows see their keys, where that is not all at their own distance: set by what rotates (rotary.py)
+turning: ContextVar[Turning | None] = ContextVar("turning", default=None)
 
 
 @contextmanager
@@ -91,13 +94,14 @@ def attention(
     dropout: float = 0.0,
     **kwargs,
 ) -> tuple[Float[Tensor, "B R H d"], None]:
-    """Attention as transformers calls it; with a prefix active, merged over the prefix and the row's own keys.
+    """Attention as transformers calls it; with a prefix active, merged over the prefix and the row's own keys; under a
+    rotation in segments, merged over these.
 
     The questions are one packed row, so B is 1 then, and the mask is over their own keys alone. Inference only: dropout
     is not applied beside a prefix.
     """
-    prefix = _active.get()
-    if prefix is None:
+    prefix, turned = _active.get(), turning.get()
+    if prefix is None and turned is None:
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
         )
@@ -109,6 +113,14 @@ def attention(
     rules, places, window = Rules.of(kwargs, type(module).__name__, stated), _places.get(), None
     if attention_mask is not None and attention_mask.shape[1] != 1:
         raise BadInput(f"{type(module).__name__} makes a mask for each head: no part of attention to a packed prefix")
+    if turned is not None:
+        if rules != Rules():
+            raise BadInput(
+                f"rope_strategy={turned.name} goes with plain attention alone, {type(module).__name__} has {rules}"
+            )
+        out = _in_segments(query[0], key[0], value[0], attention_mask, scaling, layer, turned)
+        return out.to(query.dtype).transpose(0, 1).unsqueeze(0), None
+    assert prefix is not None  # nor is there a turning
     mask = _own_mask(attention_mask, query, key)
     if rules.window is not None:
         if places is None:
@@ -131,6 +143,28 @@ def attention(
         from_own = attend(query[0], key[0], value[0], scaling, mask, rules.softcap)
     out, _ = merge(*from_prefix, *from_own)
     return out.to(query.dtype).transpose(0, 1).unsqueeze(0), None
+
+
+def _in_segments(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scaling: float, layer: int, turned: Turning
+) -> Tensor:
+    """Out (H, R, d) under a rotation in segments: of a whole sequence in prefill, of questions beside a prefix."""
+    turned.was_read = True
+    if q.shape[2] != 2 * len(turned.inv_freq):
+        rotated = 2 * len(turned.inv_freq)
+        raise BadInput(f"rope_strategy={turned.name} turns whole heads, this model {rotated} of {q.shape[2]} channels")
+    prefix, places = _active.get(), _places.get()
+    if places is None:
+        raise ValueError(f"rope_strategy={turned.name} needs to know which tokens are fed: use placed()")
+    parts = turned.parts(places, q.device)
+    if prefix is None:
+        if q.shape[1] != k.shape[1]:
+            raise ValueError(f"a sequence is prefilled at once, got {q.shape[1]} rows and {k.shape[1]} keys")
+        return over_sequence(q, k, v, scaling, parts)[0]
+    if observer.get() is not None:
+        raise BadInput(f"attention KL is of one rotation for all keys, got rope_strategy={turned.name}")
+    own = None if mask is None else mask[0, 0]
+    return merged([*over_prefix(q, prefix.layers[layer], scaling, parts), *over_own(q, k, v, scaling, own, parts)])[0]
 
 
 def _own_mask(mask: Tensor | None, query: Tensor, key: Tensor) -> Tensor | None:

@@ -5,8 +5,12 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
+from intpv.attention.segments import Turning
 from intpv.errors import BadInput
+from intpv.hf.attention import NAME, placed, turning, use
+from intpv.rope_strategy.geometry import baseline_inv_freq
 from intpv.rope_strategy.rotation import Rotation
 
 
@@ -16,18 +20,47 @@ def applied(rotary: nn.Module, rotation: Rotation, tokens: range) -> Iterator[No
     given no positions but which `tokens` it is fed, as position_ids (1, n) counted from the start of the prefix.
 
     So what a model rotates by is the angles, and nothing else; only the forward of this one module is replaced, its
-    tables stay. Angles are float32 also in a module that was cast: bfloat16 is off by whole radians after 1000 tokens.
+    tables stay. Where the strategy changes attention, a model in `use` attends in its segments, any other is refused
+    afterwards. Angles are float32 also in a module that was cast: bfloat16 is off by whole radians after 1000 tokens.
     """
     before = vars(rotary).get("forward")  # accelerate puts one there
     if isinstance(getattr(before, "__self__", None), _Rotated):
         raise BadInput(f"{type(rotary).__name__} rotates by other angles already: leave its `with` before another")
-    rotary.forward = _Rotated(rotation, tokens).forward
+    rotated, turned = _Rotated(rotation, tokens), _turning(rotation)
+    rotary.forward = rotated.forward
+    token = turning.set(turned)
     try:
         yield
+        if (
+            turned is not None and rotated.ready and not turned.was_read
+        ):  # transformers' own attention knows no segments
+            raise ValueError(f"rope_strategy={turned.name} changes attention: put the text model in use()")
     finally:
+        turning.reset(token)
         del rotary.forward
         if before is not None:
             rotary.forward = before
+
+
+@contextmanager
+def prefilling(
+    text_model: PreTrainedModel, rotary: nn.Module, rotation: Rotation, implementation: str
+) -> Iterator[None]:
+    """Inside, the model reads a prefix under its rotation, by this implementation of attention unless the strategy
+    changes attention."""
+    tokens = torch.arange(rotation.layout.length)
+    with (
+        use(text_model, NAME if rotation.partition else implementation),
+        applied(rotary, rotation, range(len(tokens))),
+        placed(tokens, tokens),
+    ):
+        yield
+
+
+def _turning(rotation: Rotation) -> Turning | None:
+    if (partition := rotation.partition) is None:
+        return None
+    return Turning(rotation.strategy.name, partition, baseline_inv_freq(rotation.geometry))
 
 
 class _Rotated:

@@ -1,7 +1,7 @@
 """The packed prefix: what a watched video leaves behind, with its bytes accounted for one by one."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -61,10 +61,33 @@ class PackedLayer:
     runs: tuple[Run, ...]
     decode: str = "auto"  # what attention is asked to read it with
 
+    @property
+    def length(self) -> int:
+        return sum(run.length for run in self.runs)
+
     def blocks(self) -> Iterator[Block]:
         """Dense pieces (H_kv, t, d) in the order of the prefix; stored pieces are views, dequantised ones float32."""
         for run in self.runs:
             yield from run.blocks()
+
+    def before(self, stop: int) -> "PackedLayer":
+        """Its first `stop` tokens, at least one: views, which every path reads as it reads the whole."""
+        kept, start = [], 0
+        for run in self.runs:
+            if start < stop:
+                count = stop - start
+                kept.append(run if run.length <= count else Run(run.keys.before(count), run.values.before(count)))
+            start += run.length
+        return replace(self, runs=tuple(kept))
+
+    def pieces(self, start: int) -> Iterator[tuple[int, Block]]:
+        """As `blocks`, from token `start` on; each with the token that it begins at."""
+        begin = 0
+        for run in self.runs:
+            for first in range(max(start - begin, 0), run.length, PIECE):
+                last = first + PIECE
+                yield begin + first, (run.keys.piece(first, last), run.values.piece(first, last))
+            begin += run.length
 
 
 @dataclass(frozen=True, kw_only=True)

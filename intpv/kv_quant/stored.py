@@ -1,6 +1,6 @@
 """Stored: one layer's keys, or values, of consecutive tokens, in full precision or as codes; handed out in pieces."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Protocol, runtime_checkable
 
@@ -67,6 +67,10 @@ class Dense:
         """A view, never a copy."""
         return self.x[:, start:stop]
 
+    def before(self, stop: int) -> "Dense":
+        """The tokens before `stop`, as a view."""
+        return Dense(self.x[:, :stop])
+
     def reading(self) -> None:
         """Nothing to unpack."""
 
@@ -131,6 +135,10 @@ class Codes:
         for basis in reversed(self.bases):
             x = basis.back(x, start)
         return x
+
+    def before(self, stop: int) -> "Codes":
+        """The tokens before `stop`, as a view: scales and zeros know tokens by their place, and some are not read."""
+        return replace(self, packed=self.packed[:, :stop])
 
     def reading(self) -> Reading:
         """For a kernel that reads the codes themselves; made once, as every step of every layer asks for it."""

@@ -11,6 +11,7 @@ from intpv.errors import BadInput
 from intpv.layout import Layout
 from intpv.rope_strategy.geometry import RopeGeometry
 from intpv.rope_strategy.own_rope import OwnRope
+from intpv.rope_strategy.partition import Partition
 from intpv.rope_strategy.strategy import RopeStrategy
 
 ROOM = 64  # tokens behind the prefix whose angles are made at once, at least: steps of generation come one by one
@@ -35,6 +36,9 @@ class Rotation:
     # by type of layer, of what follows the prefix; the prefix' own are made anew: a context is kept
     _after: dict[str | None, Tensor] = field(default_factory=dict, init=False, repr=False)
 
+    def __post_init__(self) -> None:
+        _ = self.partition  # refuses what cannot be, before anything is fed
+
     @property
     def geometry(self) -> RopeGeometry:
         return self.own.scaled
@@ -43,6 +47,17 @@ class Rotation:
     def scale(self) -> float:
         """What multiplies cos and sin where a strategy acts: the checkpoint's own temperature times the strategy's."""
         return self.geometry.own_scale * self.strategy.scale(self.geometry, self.factor)
+
+    @property
+    def partition(self) -> Partition | None:
+        """The strategy's own. BadInput where keys could not be turned on from where they are kept."""
+        partition = self.strategy.partition(self.geometry, self.factor)
+        if partition and (self.own.fixed or self.geometry.columns):
+            why = "layers have tables of their own" if self.own.fixed else "channels are paired in another way"
+            raise BadInput(
+                f"rope_strategy={self.strategy.name} needs one rotation of channels i and i + d/2, here {why}"
+            )
+        return partition
 
     @property
     def unrotation(self) -> Float[Tensor, "S half"] | None:

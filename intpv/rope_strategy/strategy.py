@@ -12,6 +12,7 @@ from intpv.bounds import check_whole
 from intpv.errors import BadInput
 from intpv.layout import AXES, Layout, Span
 from intpv.rope_strategy.geometry import RopeGeometry, baseline_inv_freq
+from intpv.rope_strategy.partition import Partition
 
 # Counts: how many text and how many visual positions lie before each token of a layout, on each axis of its RoPE.
 
@@ -176,6 +177,11 @@ class RopeStrategy:
             raise BadInput(f"rope_strategy.temperature must be above 0, got {given}")
         object.__setattr__(self, "temperature", float(given))  # YAML's 1 is an int
 
+    @property
+    def name(self) -> str:
+        """The option of conf/ that it is: options and modules have the same names."""
+        return type(self).__module__.rpartition(".")[2]
+
     def resolve(self, layout: Layout, trained: Sequence[int], window_length: int) -> float:
         """The factor s of a context: as given, or how many times its positions overfill the window; never below 1.
 
@@ -246,6 +252,10 @@ class RopeStrategy:
         """The (A, S) positions of a prefix, or of a prefix and its question, in tokens; A = 3 axes with M-RoPE."""
         text, visual = counts(layout)
         return (text + visual).float()
+
+    def partition(self, geometry: RopeGeometry, factor: float) -> Partition | None:
+        """Where a query sees its keys at other distances than m - k (partition.py); None: at these."""
+        return None
 
     def angles(
         self, layout: Layout, geometry: RopeGeometry, factor: float

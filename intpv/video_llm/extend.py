@@ -25,7 +25,7 @@ from intpv.attention.rules import check_decoder, prefilled_by
 from intpv.errors import BadInput
 from intpv.hf.attention import attended, attending_to, placed, use
 from intpv.hf.cache import HandingCache, handed
-from intpv.hf.rotary import applied
+from intpv.hf.rotary import applied, prefilling
 from intpv.kv_quant.calibrated import DYNAMIC
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
 from intpv.layout import Layout, Span
@@ -197,10 +197,7 @@ class Extended:
         cache = HandingCache(packing.add)
         if "visual_pos_masks" in more:
             more = {**more, "visual_pos_masks": more["visual_pos_masks"][:, : layout.length]}
-        with (
-            use(self._decoder, self._implementation),
-            applied(self._decoder.rotary_emb, rotation, range(layout.length)),
-        ):
+        with prefilling(self._decoder, self._decoder.rotary_emb, rotation, self._implementation):
             out = self._plain(
                 inputs_embeds=x,
                 attention_mask=torch.ones(1, layout.length, dtype=torch.long, device=x.device),

@@ -32,7 +32,7 @@ def origin_of(
         else f"{_option(budget)} {json.dumps(asdict(budget), sort_keys=True)}",
         rearranger=_option(rearranger),
         frames=sum(span.is_frame for span in rotation.layout.spans) * model.encoder.frames_per_slot,
-        strategy=_option(strategy),
+        strategy=strategy.name,
         rope_parameters=json.dumps(parameters, sort_keys=True),
         factor=float(rotation.factor),
         attention_scale=float(strategy.scale(rotation.geometry, rotation.factor)),

@@ -23,7 +23,7 @@ from intpv.encoder.prefix_pieces import words
 from intpv.errors import BadInput, Unaskable
 from intpv.hf.attention import attending_to, use
 from intpv.hf.cache import HandingCache, handed, layers_of
-from intpv.hf.rotary import applied
+from intpv.hf.rotary import applied, prefilling
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
 from intpv.kv_quant.origin import Origin
 from intpv.layout import Layout
@@ -144,14 +144,15 @@ class VideoLLM:
 
     def _feed(self, cache: Cache, rotation: Rotation, given: Mapping[str, Any]) -> None:
         length, decoder = rotation.layout.length, self.model.decoder
-        with use(decoder, prefilled_by(decoder)), applied(self.model.rotary, rotation, range(length)):
+        with prefilling(decoder, self.model.rotary, rotation, prefilled_by(decoder)):
             for run in self.passes.runs(length):
-                decoder(
-                    attention_mask=torch.ones(1, run.stop, dtype=torch.long, device=self.device),
-                    position_ids=torch.arange(run.start, run.stop, device=self.device)[None],
-                    **handed(decoder, cache),
-                    **(given if len(run) == length else self._part(given, run)),
-                )
+                with placed(torch.arange(run.start, run.stop), torch.arange(run.stop)):
+                    decoder(
+                        attention_mask=torch.ones(1, run.stop, dtype=torch.long, device=self.device),
+                        position_ids=torch.arange(run.start, run.stop, device=self.device)[None],
+                        **handed(decoder, cache),
+                        **(given if len(run) == length else self._part(given, run)),
+                    )
 
     def _part(self, given: Mapping[str, Any], run: range) -> dict[str, Any]:
         """What the decoder is given of some tokens. BadInput for a decoder that is given more than embeddings."""

@@ -1,0 +1,223 @@
+"""Attention in segments: a query meets the keys of each at other positions (rope_strategy/partition.py), all merged.
+
+The model has rotated queries and keys to where they are kept; here they are turned on to where a segment wants them, in
+float32. Of a packed prefix the segment that begins with its first token and whose keys stay as they are kept is read by
+the path that kv_quant.decode names, as far as all rows see it; the rest, some w tokens or two chunks, block by block.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from intpv.attention.dense import causal_attention, fused_attention
+from intpv.attention.prefix import PrefixLayer, prefix_attention
+from intpv.attention.rules import Places
+from intpv.attention.softmax import Attended, attend, merge
+from intpv.kv_quant.packed import Block, PackedLayer
+from intpv.rope_strategy.partition import Partition, Segment
+
+T = TypeVar("T")
+
+
+@dataclass(eq=False)
+class Turning:
+    """The partition of one context, and by how much a position turns a pair of channels."""
+
+    name: str  # of the strategy
+    partition: Partition
+    inv_freq: Float[Tensor, " half"]  # rad per token
+    was_read: bool = False  # whether any attention has taken place by it
+
+    def parts(self, places: Places, device: torch.device) -> list["Part"]:
+        """Made once for all layers of a device: it waits for the device where places lie there."""
+        return places.once((id(self), device), lambda: self._parts(places, device))
+
+    def _parts(self, places: Places, device: torch.device) -> list["Part"]:
+        rows, keys = places.rows.cpu(), places.keys.cpu()
+        return [Part(self, one, rows, keys, one.first(rows), one.stop(rows), device) for one in self.partition.segments]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One segment for the rows that are fed: who sees which keys, and what turns both. All tokens are on the host."""
+
+    turning: Turning
+    segment: Segment
+    rows: Int[Tensor, " R"]
+    own: Int[Tensor, " T"]  # the tokens of the rows' own keys
+    first: Int[Tensor, " R"]
+    stop: Int[Tensor, " R"]
+    device: torch.device
+    _made: dict = field(default_factory=dict, repr=False)  # by what it is for, for all layers
+
+    def query(self, q: Float[Tensor, "H R d"]) -> Float[Tensor, "H R d"]:
+        """Turned on from where the model rotated it, times the query's own scale."""
+        return _turned(q, *self._once("query", self._query))
+
+    def keys(self, k: Float[Tensor, "H_kv t d"], start: int | None = None) -> Float[Tensor, "H_kv t d"]:
+        """Of the tokens of the sequence from `start` on; None: the own keys."""
+        if not self.segment.exact:
+            return k
+        tokens = self._tokens(start, k.shape[1])
+        away = self._once(("keys", start, k.shape[1]), lambda: self._turn(tokens - self.turning.partition.kept(tokens)))
+        return _turned(k, *away)
+
+    def seen(self, start: int | None, count: int) -> Bool[Tensor, "R t"] | None:
+        """Which of so many tokens from `start` on, or of the own keys, each row sees in this segment; None: none."""
+
+        def made() -> Tensor | None:
+            tokens = self._tokens(start, count)
+            seen = (tokens >= self.first[:, None]) & (tokens < self.stop[:, None])
+            return seen.to(self.device) if seen.any() else None
+
+        return self._once(("seen", start, count), made)
+
+    def _tokens(self, start: int | None, count: int) -> Tensor:
+        return self.own if start is None else torch.arange(start, start + count)
+
+    def _query(self) -> tuple[Tensor, Tensor]:
+        partition = self.turning.partition
+        cos, sin = self._turn(self.segment.query(self.rows) - partition.kept(self.rows))
+        if partition.scale is None:
+            return cos, sin
+        scale = partition.scale(self.rows)[:, None].to(self.device, torch.float32)
+        return cos * scale, sin * scale
+
+    def _turn(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        # in float64, on the host: what is added to angles of float32 is to add no rounding of its own
+        angles = positions.double()[:, None] * self.turning.inv_freq.double()
+        return angles.cos().to(self.device, torch.float32), angles.sin().to(self.device, torch.float32)
+
+    def _once(self, name: object, make: Callable[[], T]) -> T:
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
+
+
+def over_prefix(q: Float[Tensor, "H R d"], layer: PrefixLayer, scaling: float, parts: list[Part]) -> Iterator[Attended]:
+    """Of each piece of a prefix in each segment; q as the model has rotated it."""
+    turned, begin = [part.query(q) for part in parts], 0
+    if isinstance(layer, PackedLayer):
+        for part, rows in zip(parts, turned, strict=True):
+            stop = min(int(part.stop.min()), layer.length)
+            if stop > 0 and not part.segment.exact and not part.first.any():
+                begin = stop  # of one segment alone: no two have the first token
+                yield prefix_attention(rows, layer if stop == layer.length else layer.before(stop), scaling)
+    for start, (keys, values) in _pieces(layer, begin):
+        for part, rows in zip(parts, turned, strict=True):
+            if (mask := part.seen(start, keys.shape[1])) is not None:
+                yield attend(rows, part.keys(keys, start), values, scaling, mask)
+
+
+def _pieces(layer: PrefixLayer, begin: int) -> Iterator[tuple[int, Block]]:
+    """Each with the token that it begins at."""
+    if isinstance(layer, PackedLayer):
+        yield from layer.pieces(begin)
+        return
+    start = 0
+    for keys, values in layer.blocks():
+        yield start, (keys, values)
+        start += keys.shape[1]
+
+
+def over_own(
+    q: Float[Tensor, "H R d"],
+    k: Float[Tensor, "H_kv T d"],
+    v: Float[Tensor, "H_kv T d"],
+    scaling: float,
+    mask: Bool[Tensor, "R T"] | None,
+    parts: list[Part],
+) -> Iterator[Attended]:
+    """Of the rows' own keys, those that `mask` lets them see (None: all), in each segment."""
+    for part in parts:
+        if (seen := part.seen(None, k.shape[1])) is not None:
+            yield attend(part.query(q), part.keys(k), v, scaling, seen if mask is None else seen & mask)
+
+
+def over_sequence(
+    q: Float[Tensor, "H S d"],
+    k: Float[Tensor, "H_kv S d"],
+    v: Float[Tensor, "H_kv S d"],
+    scaling: float,
+    parts: list[Part],
+) -> Attended:
+    """Of a whole sequence to itself, as prefill needs it: no (S, S) map is made, and nothing is masked in vain."""
+    out = torch.zeros(q.shape, device=q.device), torch.full(q.shape[:2], -torch.inf, device=q.device)
+    for part in parts:
+        turned = part.query(q), part.keys(k, 0), v
+        for rows, found in _stretches(*turned, scaling, part):
+            done = tuple(each[:, rows] for each in out)
+            for whole, new in zip(out, merge(*done, *found), strict=True):
+                whole[:, rows] = new
+    return out
+
+
+def _stretches(q: Tensor, k: Tensor, v: Tensor, scaling: float, part: Part) -> Iterator[tuple[slice, Attended]]:
+    """Rows, and their attention, in stretches of which both ends of what they see stand still or move on together."""
+    for start, stop, grows, slides in _alike(part.first, part.stop):
+        first, last = int(part.first[start]), int(part.stop[start])
+        if blind := max(first - last + 1, 0):  # rows that see nothing as yet
+            start, last = (start + blind, last + blind) if grows and not slides else (stop, last)
+        if start >= stop:
+            continue
+        rows = slice(start, stop)
+        if slides:
+            yield rows, _band(q[:, rows], k[:, first:], v[:, first:], last - first, scaling)
+        elif grows:
+            yield rows, _staircase(q[:, rows], k[:, first:], v[:, first:], last - first, scaling)
+        else:
+            yield rows, fused_attention(q[:, rows], k[:, first:last], v[:, first:last], scaling)
+
+
+def _staircase(q: Tensor, k: Tensor, v: Tensor, seen: int, scaling: float) -> Attended:
+    """Row i sees keys 0 ... seen - 1 + i: what all rows see, and a square."""
+    before, square = slice(0, seen - 1), slice(seen - 1, seen - 1 + q.shape[1])
+    out, lse = causal_attention(q[None], k[None, :, square], v[None, :, square], scaling)
+    if seen == 1:
+        return out[0], lse[0]
+    return merge(out[0], lse[0], *fused_attention(q, k[:, before], v[:, before], scaling))
+
+
+def _band(q: Tensor, k: Tensor, v: Tensor, width: int, scaling: float) -> Attended:
+    """Row i sees keys i ... i + width - 1, two triangles of each block of `width` rows: both causal, one backwards."""
+    rows = q.shape[1]
+    count = -(-rows // width)
+
+    def blocks(x: Tensor, begin: int) -> Tensor:
+        """(count, heads, width, d) from row `begin` on, zeros behind the end: no row that is kept sees those."""
+        x = x[:, begin : begin + count * width]
+        x = torch.nn.functional.pad(x, (0, 0, 0, count * width - x.shape[1]))
+        return x.unflatten(1, (count, width)).transpose(0, 1)
+
+    turned = (blocks(x, 0).flip(2) for x in (q, k, v))
+    out, lse = causal_attention(*turned, scaling)
+    out, lse = out.flip(2), lse.flip(2)
+    if width > 1:
+        later = blocks(q, 0)[:, :, 1:], blocks(k, width)[:, :, :-1], blocks(v, width)[:, :, :-1]
+        both = merge(out[:, :, 1:], lse[:, :, 1:], *causal_attention(*later, scaling))
+        out[:, :, 1:], lse[:, :, 1:] = both
+    out, lse = (x.transpose(0, 1).flatten(1, 2)[:, :rows] for x in (out, lse))
+    return out, lse
+
+
+def _alike(first: Int[Tensor, " S"], stop: Int[Tensor, " S"]) -> Iterator[tuple[int, int, bool, bool]]:
+    """Stretches of rows as (start, stop, grows, slides): `stop` moves on by 1 a row, and so does `first`."""
+    steps = torch.stack([first.diff(), stop.diff()], 1)
+    changes = (steps[1:] != steps[:-1]).any(1).nonzero()[:, 0] + 1
+    ends, start = [*changes.tolist(), len(steps)], 0  # of runs of equal steps
+    while start < len(first):
+        end, kind = start + 1, [0, 0]
+        if end < len(first) and steps[start].tolist() in ([0, 0], [0, 1], [1, 1]):
+            end, kind = ends[bisect_right(ends, start)] + 1, steps[start].tolist()
+        yield start, end, kind[1] == 1, kind[0] == 1
+        start = end
+
+
+def _turned(x: Float[Tensor, "heads n d"], cos: Tensor, sin: Tensor) -> Float[Tensor, "heads n d"]:
+    first, second = x.float().chunk(2, -1)
+    return torch.cat([first * cos - second * sin, second * cos + first * sin], -1).to(x.dtype)
