@@ -63,21 +63,27 @@ class Part:
         """Of the tokens of the sequence from `start` on; None: the own keys."""
         if not self.segment.exact:
             return k
-        tokens = self._tokens(start, k.shape[1])
-        away = self._once(("keys", start, k.shape[1]), lambda: self._turn(tokens - self.turning.partition.kept(tokens)))
-        return _turned(k, *away)
+        return _turned(k, *self._once(("keys", start, k.shape[1]), lambda: self._away(self.tokens(start, k.shape[1]))))
+
+    def turn(self, k: Float[Tensor, "H_kv t d"], tokens: Int[Tensor, " t"]) -> Float[Tensor, "H_kv t d"]:
+        """Keys of any tokens to where this segment wants them."""
+        return _turned(k, *self._away(tokens)) if self.segment.exact else k
+
+    def sees(self, tokens: Int[Tensor, " t"]) -> Bool[Tensor, "R t"]:
+        """Which tokens each row sees in this segment, on the host."""
+        return (tokens >= self.first[:, None]) & (tokens < self.stop[:, None])
 
     def seen(self, start: int | None, count: int) -> Bool[Tensor, "R t"] | None:
         """Which of so many tokens from `start` on, or of the own keys, each row sees in this segment; None: none."""
 
         def made() -> Tensor | None:
-            tokens = self._tokens(start, count)
-            seen = (tokens >= self.first[:, None]) & (tokens < self.stop[:, None])
+            seen = self.sees(self.tokens(start, count))
             return seen.to(self.device) if seen.any() else None
 
         return self._once(("seen", start, count), made)
 
-    def _tokens(self, start: int | None, count: int) -> Tensor:
+    def tokens(self, start: int | None, count: int) -> Int[Tensor, " t"]:
+        """So many from `start` on, or the own keys."""
         return self.own if start is None else torch.arange(start, start + count)
 
     def _query(self) -> tuple[Tensor, Tensor]:
@@ -87,6 +93,9 @@ class Part:
             return cos, sin
         scale = partition.scale(self.rows)[:, None].to(self.device, torch.float32)
         return cos * scale, sin * scale
+
+    def _away(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        return self._turn(tokens - self.turning.partition.kept(tokens))
 
     def _turn(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         # in float64, on the host: what is added to angles of float32 is to add no rounding of its own

@@ -4,7 +4,7 @@ No (R, S) map over all keys and no copy of a whole prefix is ever made: keys are
 blocks, and what stays of a portion is a few numbers per row, head and group of keys.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from torch import device as Device
 
 from intpv.attention.prefix import PrefixLayer, merge
+from intpv.attention.segments import Part
 from intpv.attention_kl.divergence import Pair, Tally, beside, chosen, expectation, joined, shares, tally, union, unseen
 from intpv.attention_kl.key_groups import FIRST_FRAME, QUESTION, KeyGroups, Stretch
 from intpv.errors import BadInput
@@ -41,6 +42,7 @@ class Asked:
     v: Float[Tensor, "H_kv T d"]
     mask: Bool[Tensor, "R T"]  # True: may see this own key; the prefix is seen by every row
     scaling: float
+    parts: Sequence[Part] = ()  # the segments of a strategy that changes attention; without, q and keys are as rotated
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,27 @@ class Side:
         yield from self.prefix.blocks()
         yield self.asked.k, self.asked.v
 
-    def logits(self, keys: Float[Tensor, "H_kv t d"]) -> Float[Tensor, "H R t"]:
-        """q.k * scaling, float32 in the end; heads that share a key head are further rows of it, no key is repeated."""
-        heads, rows, _ = self.asked.q.shape
-        q = (self.asked.q.to(self.dtype) * self.asked.scaling).reshape(len(keys), -1, keys.shape[2])
+    def logits(self, keys: Float[Tensor, "H_kv t d"], start: int = 0, prefix: int = 0) -> Float[Tensor, "H R t"]:
+        """q.k * scaling, float32 in the end; heads that share a key head are further rows of it, no key is repeated.
+
+        `start` says which the keys are, counted through a prefix of so many and the own keys: segments differ by it.
+        """
+        if not self.asked.parts:
+            return self._product(self.asked.q, keys)
+        logits = keys.new_zeros((*self.asked.q.shape[:2], keys.shape[1]), dtype=torch.float32)
+        for part in self.asked.parts:
+            tokens = (
+                part.tokens(start, keys.shape[1]) if start < prefix else part.own[start - prefix :][: keys.shape[1]]
+            )
+            if (seen := part.sees(tokens)).any():
+                logits = torch.where(
+                    seen.to(keys.device), self._product(part.query(self.asked.q), part.turn(keys, tokens)), logits
+                )
+        return logits
+
+    def _product(self, q: Tensor, keys: Tensor) -> Tensor:
+        heads, rows, _ = q.shape
+        q = (q.to(self.dtype) * self.asked.scaling).reshape(len(keys), -1, keys.shape[2])
         return torch.bmm(q, keys.to(self.dtype).mT).view(heads, rows, -1).float()
 
     def portions(
@@ -146,12 +165,14 @@ def compare(reference: Side, modified: Side, groups: KeyGroups, kept: Bool[Tenso
         raise BadInput(f"both sides need the same rows, heads and own keys, got q, k of {shapes[0]} and {shapes[1]}")
     if kept is not None and len(kept) != groups.length:
         raise BadInput(f"kept must mark all {groups.length} keys of the prefix, got {len(kept)}")
+    if kept is not None and (reference.asked.parts or modified.asked.parts):
+        raise BadInput("a pruned prefix is compared under one rotation of all keys alone, got a strategy's segments")
     ours, theirs = Reader(reference.blocks(), "reference"), Reader(modified.blocks(), "modified model")
     outputs = [_nothing(reference), _nothing(modified)]
     found: dict[int, Pair] = {}
     for part, mask in reference.portions(groups, together=kept is None):
         held = _held(kept, part)
-        pair, *outs = _portion(reference, modified, ours, theirs, part, mask, held)
+        pair, *outs = _portion(reference, modified, ours, theirs, part, groups.length, mask, held)
         # joined at once: as many tallies as groups are held, not as portions
         before = found.get(part.group)
         found[part.group] = pair if before is None else joined(beside([before, pair]), keepdim=True)
@@ -174,12 +195,12 @@ def _in_order(found: Mapping[int, T], groups: KeyGroups, nothing: T, size: Calla
         group += size(one)
 
 
-def _portion(reference, modified, ours: Reader, theirs: Reader, part: Stretch, mask, held: Tensor | None):
+def _portion(reference, modified, ours: Reader, theirs: Reader, part: Stretch, prefix: int, mask, held: Tensor | None):
     """The pair of one portion (H, R, groups), and both sides' attention output over it with its lse. `held`: indices
     not pruned."""
     starts = part.starts(reference.asked.q.device)
     keys, own_values = ours.take(part.length)
-    s = reference.logits(keys).unflatten(-1, (part.groups, -1))
+    s = reference.logits(keys, part.start, prefix).unflatten(-1, (part.groups, -1))
     whole, p = tally(s, starts, mask)
     if held is not None and len(held) == 0:
         blank = unseen(whole.lse)
@@ -189,7 +210,7 @@ def _portion(reference, modified, ours: Reader, theirs: Reader, part: Stretch, m
         s = s[..., held]
         kept, q = tally(s, 0)
     keys, values = theirs.take(part.length if held is None else len(held))
-    t = modified.logits(keys).unflatten(-1, (part.groups, -1))
+    t = modified.logits(keys, part.start, prefix).unflatten(-1, (part.groups, -1))
     other, r = tally(t, starts, mask)
     pair = Pair(whole, other, kept.lse, expectation(q, s.sub_(t)))
     if held is not None:  # counted as the reference's keys are
@@ -232,7 +253,7 @@ def group_tallies(side: Side, groups: KeyGroups) -> Tally:
     reader = Reader(side.blocks(), "prefix")
     for part, mask in side.portions(groups):
         keys, _ = reader.take(part.length)
-        logits = side.logits(keys).unflatten(-1, (part.groups, -1))
+        logits = side.logits(keys, part.start, groups.length).unflatten(-1, (part.groups, -1))
         new, _ = tally(logits, part.starts(logits.device), mask)
         before = found.get(part.group)
         found[part.group] = new if before is None else union(_beside([before, new]), keepdim=True)

@@ -31,9 +31,9 @@ def observed(observe: Observer, layers: Collection[int] | None = None) -> Iterat
     if observer.get() is not None:
         raise RuntimeError("attention is observed already")
 
-    def tell(layer, query, key, value, mask, scaling):
+    def tell(layer, query, key, value, mask, scaling, parts):
         if layers is None or layer in layers:
-            observe(layer, Asked(query, key, value, mask[0, 0], scaling))
+            observe(layer, Asked(query, key, value, mask[0, 0], scaling, parts))
 
     token = observer.set(tell)
     try:

@@ -25,7 +25,9 @@ Seen = list[tuple[int, Tensor, Tensor]]  # layer, cos and sin (n, columns) that 
 
 def checks(subject: Subject, strategies: Mapping[str, RopeStrategy]) -> list[Check]:
     """A check for each strategy, by its option's name: what layers rotate by against its `angles`, in rad."""
-    return [Check(f"angles of {name}", partial(_rotates, subject, one)) for name, one in strategies.items()]
+    return [
+        Check(f"angles of {name}", partial(_rotates, subject, one), may_refuse=True) for name, one in strategies.items()
+    ]
 
 
 def _rotates(subject: Subject, strategy: RopeStrategy) -> str:

@@ -16,7 +16,10 @@ FACTOR = 4.0
 
 def checks(subject: Subject, strategies: Mapping[str, RopeStrategy]) -> list[Check]:
     """A check for each strategy, by its option's name: the identity at factor 1, something else at FACTOR."""
-    return [Check(f"rope_strategy={name}", partial(_scales, subject, one)) for name, one in strategies.items()]
+    return [
+        Check(f"rope_strategy={name}", partial(_scales, subject, one), may_refuse=True)
+        for name, one in strategies.items()
+    ]
 
 
 def _scales(subject: Subject, strategy: RopeStrategy) -> str:

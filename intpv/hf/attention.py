@@ -10,7 +10,7 @@ or refused by rules.py.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -41,7 +41,7 @@ class Prefix(Protocol):
 _active: ContextVar[Prefix | None] = ContextVar("prefix", default=None)
 # which tokens are fed: windows count them, and a mask over own keys does not say them
 _places: ContextVar[Places | None] = ContextVar("places", default=None)
-# who is told, beside a prefix, what each layer's attention is given (layer, q, k, v, mask, scaling): nobody by default
+# who is told, beside a prefix, what each layer's attention is given (layer, q, k, v, mask, scaling, parts): nobody
 observer: ContextVar[Callable[..., None] | None] = ContextVar("observer", default=None)
 # in which segments rows see their keys, where that is not all at their own distance: set by what rotates (rotary.py)
 turning: ContextVar[Turning | None] = ContextVar("turning", default=None)
@@ -118,7 +118,7 @@ def attention(
             raise BadInput(
                 f"rope_strategy={turned.name} goes with plain attention alone, {type(module).__name__} has {rules}"
             )
-        out = _in_segments(query[0], key[0], value[0], attention_mask, scaling, layer, turned)
+        out = _in_segments(query[0], key[0], value[0], attention_mask, scaling, module, turned)
         return out.to(query.dtype).transpose(0, 1).unsqueeze(0), None
     assert prefix is not None  # nor is there a turning
     mask = _own_mask(attention_mask, query, key)
@@ -135,7 +135,7 @@ def attention(
     if (tell := observer.get()) is not None:
         if window is not None or rules.softcap is not None:
             raise BadInput(f"attention KL is of plain softmax attention over the whole prefix, got {rules}")
-        tell(layer, query[0], key[0], value[0], attention_mask, scaling)
+        tell(layer, query[0], key[0], value[0], attention_mask, scaling, ())
     from_prefix = prefix_attention(query[0], prefix.layers[layer], scaling, rules.softcap, window)
     if rules.softcap is None:
         from_own = fused_attention(query[0], key[0], value[0], scaling, mask)
@@ -146,10 +146,12 @@ def attention(
 
 
 def _in_segments(
-    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scaling: float, layer: int, turned: Turning
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scaling: float, module: nn.Module, turned: Turning
 ) -> Tensor:
     """Out (H, R, d) under a rotation in segments: of a whole sequence in prefill, of questions beside a prefix."""
-    turned.was_read = True
+    turned.was_read, layer = True, cast(int, module.layer_idx)
+    if getattr(module, "use_rope", True) in (0, False):
+        raise BadInput(f"rope_strategy={turned.name} needs RoPE in every layer, layer {layer} of this model has none")
     if q.shape[2] != 2 * len(turned.inv_freq):
         rotated = 2 * len(turned.inv_freq)
         raise BadInput(f"rope_strategy={turned.name} turns whole heads, this model {rotated} of {q.shape[2]} channels")
@@ -161,8 +163,8 @@ def _in_segments(
         if q.shape[1] != k.shape[1]:
             raise ValueError(f"a sequence is prefilled at once, got {q.shape[1]} rows and {k.shape[1]} keys")
         return over_sequence(q, k, v, scaling, parts)[0]
-    if observer.get() is not None:
-        raise BadInput(f"attention KL is of one rotation for all keys, got rope_strategy={turned.name}")
+    if (tell := observer.get()) is not None:
+        tell(layer, q, k, v, mask, scaling, parts)
     own = None if mask is None else mask[0, 0]
     return merged([*over_prefix(q, prefix.layers[layer], scaling, parts), *over_own(q, k, v, scaling, own, parts)])[0]
 

@@ -47,7 +47,7 @@ class PartitionedStrategy(RopeStrategy):
         return partition.kept(torch.arange(layout.length)).float()[:, None] * baseline_inv_freq(geometry)
 
 
-def auto_tokens(name: str, given: int | str, least: int) -> None:
+def auto_tokens(name: str, given: float | int | str, least: int) -> None:
     """BadInput unless it is auto or a whole number of at least `least`."""
     if given != "auto" and (type(given) is not int or given < least):
         raise BadInput(f"rope_strategy.{name} must be auto or a whole number of at least {least}, got {given}")

@@ -23,7 +23,7 @@ class ReRoPE(PartitionedStrategy):
     [512.0, 512.0]
     """
 
-    near: int | str = "auto"  # w, tokens; auto is an eighth of the trained length, as the authors' 512 of 4096
+    near: float | int | str = "auto"  # w, tokens; auto is an eighth of the trained length: the authors' 512 of 4096
     step: float | int = 0.0  # of a token beyond w, 0 up to below 1; above 0 it is leaky ReRoPE, the authors' 1 / k
     log_n: bool | int | str = True  # multiply queries by max(1, ln(m + 1) / ln L), as the authors do
 
@@ -37,6 +37,6 @@ class ReRoPE(PartitionedStrategy):
 
     def divided(self, geometry: RopeGeometry, factor: float) -> Partition:
         length = geometry.trained_length
-        near = max(length // 8, 1) if isinstance(self.near, str) else self.near
+        near = max(length // 8, 1) if isinstance(self.near, str) else int(self.near)
         parts = near_and_far(near, lambda token: token.double() * self.step)
         return replace(parts, scale=log_n(length)) if self.log_n else parts

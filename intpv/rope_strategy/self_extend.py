@@ -20,8 +20,8 @@ class SelfExtend(PartitionedStrategy):
     (1024, 5)
     """
 
-    near: int | str = "auto"  # w, tokens; auto is a quarter of the trained length, as the authors' 1024 of 4096
-    group: int | str = "auto"  # G, tokens
+    near: float | int | str = "auto"  # w, tokens; auto is a quarter of the trained length: the authors' 1024 of 4096
+    group: float | int | str = "auto"  # G, tokens
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -31,11 +31,11 @@ class SelfExtend(PartitionedStrategy):
     def sizes(self, geometry: RopeGeometry, factor: float) -> tuple[int, int]:
         """(w, G) at s. BadInput for a w that leaves nothing of the trained length."""
         length = geometry.trained_length
-        near = max(length // 4, 1) if isinstance(self.near, str) else self.near
+        near = max(length // 4, 1) if isinstance(self.near, str) else int(self.near)
         if near >= length:
             raise BadInput(f"rope_strategy.near must be below the trained length of {length} tokens, got {near}")
         reached = math.ceil((factor * length - near) / (length - near))
-        return near, reached if isinstance(self.group, str) else self.group
+        return near, reached if isinstance(self.group, str) else int(self.group)
 
     def divided(self, geometry: RopeGeometry, factor: float) -> Partition:
         near, group = self.sizes(geometry, factor)

@@ -19,6 +19,7 @@ def main(seed: int, *names: str) -> None:
         rows, splits = (1, 5, 24)[index % 3], _any(1, 2, 5)
         triton._multiprocessors = lambda device, programs=splits * kv_heads: programs
         layer = pack(option(name), video(_any(12, 33), _any(5, 9), _any(1, 6), _any(1, 4)), kv_heads, d)
+        layer = layer.before(layer.length * 2 // 3) if index % 2 else layer  # as segments read it
         q = query(layer, share, rows)
         error = max(_errors(q, layer))
         reduced = q.bfloat16() * 2.0 ** _any(-20, 0, 20)  # as rows, float16 could not hold either

@@ -53,7 +53,12 @@ class ByDistance:
     """A Llama of transformers, its attention logits q . R(distance) k."""
 
     def __init__(self, llm, distance: Distance, sharpness=lambda m: torch.ones(len(m)).double(), square: float = 1.0):
-        self.model, self.distance, self.sharpness, self.square = copy.deepcopy(llm).double(), distance, sharpness, square
+        self.model, self.distance, self.sharpness, self.square = (
+            copy.deepcopy(llm).double(),
+            distance,
+            sharpness,
+            square,
+        )
 
     @torch.no_grad()
     def read(self, x: Tensor, past: Past | None = None) -> tuple[Tensor, Past]:

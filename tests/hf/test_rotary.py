@@ -1,5 +1,6 @@
 """Putting a rotation into transformers' rotary module: what it rotates by, what is put back, what refused."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import pytest
@@ -52,8 +53,11 @@ def assert_unchanged(module: nn.Module, before: dict) -> None:
 
 
 def turned(module, rotation, tokens: range) -> tuple[torch.Tensor, torch.Tensor]:
-    with applied(module, rotation, tokens):
-        return module(torch.zeros(1), torch.tensor([tokens]))
+    """Where the strategy changes attention, none took place."""
+    refused = pytest.raises(ValueError, match="changes attention: put") if rotation.partition else nullcontext()
+    with refused, applied(module, rotation, tokens):
+        found = module(torch.zeros(1), torch.tensor([tokens]))
+    return found
 
 
 @pytest.mark.parametrize("factor", [1.0, 2.0, 7.3])

@@ -1,15 +1,21 @@
-"""Strategies that change attention against the definition of each: every pair's own distance, densely and in float64."""
+"""Strategies that change attention against the definition of each: every pair's own distance, dense and in float64."""
 
+import copy
+import math
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import pytest
 import torch
 from transformers import DynamicCache
 
-from intpv.attention import compiled
-from intpv.errors import BadInput
-from intpv.hf.attention import attending_to, placed, use
+from intpv.attention import compiled, prefix
+from intpv.attention_kl.key_groups import KeyGroups
+from intpv.attention_kl.passes import local
+from intpv.attention_kl.streaming import Side
+from intpv.attention_kl.subject import Subject
+from intpv.hf.attention import attending_to, placed, turning, use
 from intpv.hf.cache import QuestionCache, handed, layers_of
 from intpv.hf.rotary import applied, prefilling
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
@@ -20,7 +26,6 @@ from intpv.rope_strategy.own_rope import own_rope
 from intpv.rope_strategy.rerope import ReRoPE
 from intpv.rope_strategy.rotation import Rotation
 from intpv.rope_strategy.self_extend import SelfExtend
-from intpv.rope_strategy.strategy import RopeStrategy
 
 from ..tiny import tiny_llama
 from .distances import ByDistance, dual_chunks, plain, rectified, self_extended, sharper, unrotated
@@ -35,8 +40,8 @@ JUDGES = {  # a strategy, each pair's distance, what queries are multiplied by a
     "leaky rerope": (ReRoPE(near=10, step=0.125, log_n=False), rectified(10, 0.125), None, 1.0),
     "rerope of all": (ReRoPE(near=300, log_n=False), plain, None, 1.0),
     "dual_chunk": (DualChunk(temperature=1), dual_chunks(20, 24), None, 1.0),
-    "dual_chunk sharpened": (DualChunk(), dual_chunks(20, 24), None, 1.069314718055994530942**4),
-    "log_n": (LogN(temperature=1.1), plain, sharper(L), 1.1**4),
+    "dual_chunk sharpened": (DualChunk(), dual_chunks(20, 24), None, (0.05 * math.log(4) + 1) ** 2),
+    "log_n": (LogN(temperature=1.1), plain, sharper(L), 1.1**2),
 }
 POLICIES = {
     "none": NoQuant(),
@@ -58,7 +63,7 @@ class Read:
 
 @cache
 def llama():
-    return tiny_llama(num_key_value_heads=1, hidden_size=64, initializer_range=0.3)
+    return tiny_llama(num_key_value_heads=1, hidden_size=64, initializer_range=0.2)
 
 
 def ids(count: int, seed: int = 0) -> torch.Tensor:
@@ -78,7 +83,7 @@ def read(name: str, length: int = S) -> Read:
     return Read(rotation, layers_of(cache), judge, judge.read(judge.model.get_input_embeddings()(ids(length)))[1])
 
 
-def asked(prefix, rotation: Rotation, pieces: list[int]) -> torch.Tensor:
+def asked(packed, rotation: Rotation, pieces: list[int]) -> torch.Tensor:
     """Logits of a question that is fed in pieces."""
     decoder, cache, found = llama().get_decoder(), QuestionCache(), []
     start, question = rotation.layout.length, ids(sum(pieces), seed=1)
@@ -88,7 +93,7 @@ def asked(prefix, rotation: Rotation, pieces: list[int]) -> torch.Tensor:
             torch.inference_mode(),
             use(decoder),
             applied(decoder.rotary_emb, rotation, range(start + begin, start + begin + count)),
-            attending_to(prefix),
+            attending_to(packed),
             placed(tokens[begin:], tokens),
         ):
             hidden = decoder(
@@ -101,11 +106,11 @@ def asked(prefix, rotation: Rotation, pieces: list[int]) -> torch.Tensor:
     return torch.cat(found)
 
 
-def judged(read: Read, prefix) -> torch.Tensor:
+def judged(read: Read, packed) -> torch.Tensor:
     """The judge's logits on keys and values as the prefix hands them out."""
     angles, scale = read.rotation.unrotation, read.rotation.scale
     past = []
-    for layer in prefix.layers:
+    for layer in packed.layers:
         keys, values = (torch.cat(x, 1) for x in zip(*layer.blocks(), strict=True))
         past.append((unrotated(keys, angles, scale), values.double()))
     return read.judge.read(read.judge.model.get_input_embeddings()(ids(ASKED, seed=1)), past)[0]
@@ -125,11 +130,91 @@ def test_prefill_is_the_definition(name, length):
         close(values, v)
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("name", JUDGES)
+@pytest.mark.parametrize(
+    ("name", "policy"),
+    [(name, policy) for name in JUDGES for policy in ("none", "before rope")]
+    + [(name, policy) for name in ("self_extend", "dual_chunk", "rerope") for policy in ("int8", "int2")],
+)
 def test_a_question_after_a_prefix_is_the_definition(name, policy):
     found = read(name)
     packed = POLICIES[policy].pack(found.layers, found.rotation.layout, found.rotation.unrotation)
     expected = judged(found, packed)
-    for pieces in ([ASKED], [4, 5], [1] * ASKED):
+    for pieces in ([ASKED], [4, 5], *([[1] * ASKED] if policy == "none" else [])):
         close(asked(packed, found.rotation, pieces), expected)
+
+
+@pytest.mark.parametrize("name", JUDGES)
+def test_compiled_is_eager(name, monkeypatch):
+    monkeypatch.setattr(compiled, "_of_its_own", lambda formula, *key: formula)
+    monkeypatch.setattr(prefix, "broken_compiler", lambda device: None)
+    found = read(name)
+    eager, fused = (
+        KVQuant(bits=4, key_group=16, value_group=8, pre_rope=True, decode=decode).pack(
+            found.layers, found.rotation.layout, found.rotation.unrotation
+        )
+        for decode in ("eager", "compiled")
+    )
+    close(asked(fused, found.rotation, [ASKED]), asked(eager, found.rotation, [ASKED]))
+
+
+@pytest.mark.parametrize("name", [name for name in JUDGES if name != "rerope of all"])
+def test_it_is_not_plain_attention(name):
+    """Nor is any strategy another: what the judge sees is seen."""
+    found, plainly = read(name), ByDistance(llama(), plain)
+    _, past = plainly.read(plainly.model.get_input_embeddings()(ids(S)))
+    assert (found.past[-1][1] - past[-1][1]).abs().max() > 0.05
+
+
+@pytest.mark.parametrize("policy", ["none", "int2"])
+@pytest.mark.parametrize("name", JUDGES)
+def test_attention_kl_reads_the_same_logits(name, policy):
+    """The output that follows from them is the one that a layer hands on."""
+    found, decoder = read(name), llama().get_decoder()
+    packed = POLICIES[policy].pack(found.layers, found.rotation.layout, found.rotation.unrotation)
+    rotated = partial(applied, decoder.rotary_emb, found.rotation)
+    groups, outputs, seen = KeyGroups.of(found.rotation.layout), [], []
+    hooks = [
+        layer.self_attn.o_proj.register_forward_pre_hook(lambda _, given: outputs.append(given[0][0]))
+        for layer in decoder.layers
+    ]
+    Subject(decoder, packed, groups, S, rotated).read(
+        [ids(ASKED, seed=1), ids(5, seed=2)], lambda layer, asked: seen.append(asked)
+    )
+    for hook in hooks:
+        hook.remove()
+    for asked, layer, output in zip(seen, packed.layers, outputs, strict=True):
+        side, logits, values, start = Side(asked, layer), [], [], 0
+        for keys, value in side.blocks():
+            logits.append(side.logits(keys, start, S))
+            values.append(value)
+            start += keys.shape[1]
+        logits[-1] = logits[-1].masked_fill(~asked.mask, -torch.inf)
+        out = torch.cat(logits, -1).softmax(-1) @ torch.cat(values, 1).float()
+        close(out.transpose(0, 1).flatten(1), output)
+    kl = local(Subject(decoder, packed, groups, S, rotated), packed, [ids(ASKED, seed=1)])
+    assert kl.mean("kl/all").max() < 1e-6
+
+
+@pytest.mark.parametrize("name", JUDGES)
+def test_in_half_precision_it_is_rounded_about_as_plain_attention_is(name):
+    """Keys and queries are rounded once more where they are turned on."""
+
+    def off(name: str) -> float:
+        found, low = read(name), copy.deepcopy(llama()).bfloat16().get_decoder()
+        cache = DynamicCache()
+        with torch.inference_mode(), prefilling(low, low.rotary_emb, found.rotation, "sdpa"):
+            low(ids(S)[None], position_ids=torch.arange(S)[None], **handed(low, cache))
+        return (layers_of(cache)[-1][1].double() - found.past[-1][1]).square().mean().sqrt().item()
+
+    assert off(name) < 2 * off("rerope of all")
+
+
+def test_nothing_is_left_behind():
+    decoder, found = llama().get_decoder(), read("self_extend")
+    before = vars(decoder.rotary_emb).copy(), decoder.config._attn_implementation
+    with suppress(ZeroDivisionError), prefilling(decoder, decoder.rotary_emb, found.rotation, "sdpa"):
+        assert turning.get() is not None
+        _ = 1 / 0
+    assert turning.get() is None
+    assert (vars(decoder.rotary_emb), decoder.config._attn_implementation) == before
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in llama().modules())

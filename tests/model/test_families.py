@@ -31,6 +31,11 @@ REFUSED = {  # (model, option) -> why it does not run; all else does
     (ANY, "kv_quant=paper_tensor"): "calibration=embedded was calibrated on model mini",
     ("qwen3_vl", "kv_quant=temporal"): "temporal groups need frames side by side, got 126 tokens of text between",
 }
+REFUSED |= {
+    (model, f"rope_strategy={name}"): f"rope_strategy={name} needs positions of one axis, this model has three"
+    for model in ("qwen2_5_vl", "qwen3_vl")
+    for name in ("self_extend", "rerope", "dual_chunk", "log_n")
+}
 UNCHANGED = ("kv_quant=none",)  # runs, and changes nothing
 
 

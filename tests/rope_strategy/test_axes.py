@@ -14,6 +14,7 @@ from intpv.layout import AXES, Layout, Span
 from intpv.rope_strategy.geometry import baseline_inv_freq
 from intpv.rope_strategy.linear import LinearScaling
 from intpv.rope_strategy.own_rope import axis_of
+from intpv.rope_strategy.partitioned import PartitionedStrategy
 from intpv.rope_strategy.strategy import RopeStrategy
 from intpv.rope_strategy.visual_only import VisualOnlyScaling
 
@@ -59,6 +60,10 @@ def test_the_module_turns_by_the_angles_of_the_strategy(strategy, kind, grids, a
     rotary = module(kind)
     geometry = geometry_of(rotary, 40, grids.growing_axes)
     strategy = replace(strategy, axes=axes)
+    if isinstance(strategy, PartitionedStrategy) and factor > 1:
+        with pytest.raises(BadInput, match=f"rope_strategy={strategy.name} needs positions of one axis, this model"):
+            strategy.angles(grids, geometry, factor)
+        return
     angles = strategy.angles(grids, geometry, factor)
     table, ids = rotary.inv_freq, torch.arange(grids.length).expand(3, 1, -1)
     with applied(rotary, rotation_of(rotary, strategy, grids, factor), range(grids.length)):

@@ -14,12 +14,13 @@ from intpv.layout import Layout, Span
 from intpv.rope_strategy.geometry import RopeGeometry, baseline_inv_freq
 from intpv.rope_strategy.linear import LinearScaling
 from intpv.rope_strategy.none import NoScaling
+from intpv.rope_strategy.partitioned import PartitionedStrategy
 from intpv.rope_strategy.visual_only import VisualOnlyScaling
 from intpv.rope_strategy.yarn import YarnScaling
 
 from .conftest import YAMLS, built, rotation_of, video
 
-SCALING = [path.stem for path in YAMLS if path.stem != "none"]
+SCALING = [path.stem for path in YAMLS if path.stem != "none" and not isinstance(built(path.stem), PartitionedStrategy)]
 FACTORS = [1.5, 4.0, 7.3]
 MODIFIERS = [{"visual": True}, {"temperature": "yarn"}, {"visual": True, "temperature": "log_n"}, {"temperature": 1.3}]
 
