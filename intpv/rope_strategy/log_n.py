@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from intpv.rope_strategy.geometry import RopeGeometry
-from intpv.rope_strategy.partition import Partition, log_n, whole
+from intpv.rope_strategy.partition import Partition, log_n, sharpened
 from intpv.rope_strategy.partitioned import PartitionedStrategy
 
 
@@ -19,4 +19,4 @@ class LogN(PartitionedStrategy):
     """
 
     def divided(self, geometry: RopeGeometry, factor: float) -> Partition:
-        return whole(log_n(geometry.trained_length))
+        return sharpened(log_n(geometry.trained_length))

@@ -109,7 +109,7 @@ def log_n(trained_length: int) -> Places:
     return lambda token: ((token + 1).double().log() / length.log()).clamp_min(1)
 
 
-def whole(scale: Places) -> Partition:
+def sharpened(scale: Places) -> Partition:
     """One segment, rotated as ever; a query is multiplied by `scale`."""
     return Partition(lambda token: token, (Segment(_start, _behind, lambda token: token),), scale)
 

@@ -17,6 +17,7 @@ from intpv.options import CONF
 BASES = (
     "kv_quant=int2",
     "rope_strategy=yarn",
+    "rope_strategy=rerope",
     "rearranger=random",
     "budget=pool",
     "budget=random",

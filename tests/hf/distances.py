@@ -63,7 +63,7 @@ class ByDistance:
     @torch.no_grad()
     def read(self, x: Tensor, past: Past | None = None) -> tuple[Tensor, Past]:
         """Embeddings (R, D) after `past` -> logits (R, vocabulary), and keys and values of all tokens."""
-        decoder, config = self.model.get_decoder(), self.model.config
+        decoder, config = self.model.get_decoder(), self.model.get_decoder().config
         x, kept = x.double(), []
         start = past[0][0].shape[1] if past else 0
         for index, layer in enumerate(decoder.layers):
@@ -82,9 +82,8 @@ class ByDistance:
         share, half = len(q) // len(k), q.shape[-1] // 2
         m, n = torch.arange(start, start + q.shape[1]), torch.arange(k.shape[1])
         turns = base ** (-torch.arange(half).double() / half)
-        # a pair of channels as a complex number: q . R(distance) k is the real part of q times the conjugate of k turned
-        pairs = (torch.complex(*x.chunk(2, -1)) for x in (q, k.repeat_interleave(share, 0)))
-        rows, keys = pairs
+        # a pair of channels as a complex number: q . R(distance) k is the real part of q conj(k) turned
+        rows, keys = (torch.complex(*x.chunk(2, -1)) for x in (q, k.repeat_interleave(share, 0)))
         away = torch.polar(torch.ones(()).double(), self.distance(m[:, None], n[None]).double()[..., None] * turns)
         logits = torch.einsum("hmc,hnc,mnc->hmn", rows, keys.conj(), away).real
         logits = logits * self.square * self.sharpness(m)[:, None] * q.shape[-1] ** -0.5

@@ -8,13 +8,22 @@ from functools import cache, partial
 
 import pytest
 import torch
-from transformers import DynamicCache
+from transformers import (
+    DynamicCache,
+    MistralConfig,
+    MistralForCausalLM,
+    PhiConfig,
+    PhiForCausalLM,
+    SmolLM3Config,
+    SmolLM3ForCausalLM,
+)
 
 from intpv.attention import compiled, prefix
 from intpv.attention_kl.key_groups import KeyGroups
 from intpv.attention_kl.passes import local
 from intpv.attention_kl.streaming import Side
 from intpv.attention_kl.subject import Subject
+from intpv.errors import BadInput
 from intpv.hf.attention import attending_to, placed, turning, use
 from intpv.hf.cache import QuestionCache, handed, layers_of
 from intpv.hf.rotary import applied, prefilling
@@ -218,3 +227,30 @@ def test_nothing_is_left_behind():
     assert turning.get() is None
     assert (vars(decoder.rotary_emb), decoder.config._attn_implementation) == before
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in llama().modules())
+
+
+SIZES = {"vocab_size": 50, "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2}
+SIZES |= {"num_attention_heads": 2, "num_key_value_heads": 2, "pad_token_id": 0}
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: MistralForCausalLM(MistralConfig(**SIZES, sliding_window=8)), r"plain attention alone, .*window=8"),
+        (lambda: PhiForCausalLM(PhiConfig(**SIZES)), "turns whole heads, this model 16 of 32 channels"),
+        (
+            lambda: SmolLM3ForCausalLM(SmolLM3Config(**SIZES, no_rope_layers=[1, 0])),
+            "needs RoPE in every layer, layer 1 of this model has none",
+        ),
+    ],
+    ids=["mistral", "phi", "smollm3"],
+)
+@torch.inference_mode()
+def test_refuses_other_attention_by_name(make, message):
+    decoder, layout = make().eval().get_decoder(), Layout((Span(20),))
+    rotation = Rotation(SelfExtend(), layout, own_rope(decoder.rotary_emb, 8), FACTOR)
+    with (
+        pytest.raises(BadInput, match=f"rope_strategy=self_extend .*{message}"),
+        prefilling(decoder, decoder.rotary_emb, rotation, "sdpa"),
+    ):
+        decoder(ids(20)[None], position_ids=torch.arange(20)[None])

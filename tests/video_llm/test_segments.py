@@ -5,13 +5,18 @@ import math
 import pytest
 import torch
 
+import intpv
+from intpv.hf.attention import turning
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
 from intpv.options import option
 from intpv.rearranger.strided import Strided
+from intpv.rope_strategy.dual_chunk import DualChunk
+from intpv.rope_strategy.self_extend import SelfExtend
 from intpv.video_llm.video_llm import VideoLLM
 
 from ..hf.distances import ByDistance, dual_chunks, plain, rectified, self_extended, sharper, unrotated
 from ..tiny import clip, tiny_model
+from .test_extend import BEFORE, VIDEO, llava_next_video
 
 QUESTIONS = ["Did red flash?", "Did red flash before or after blue?"]
 JUDGES = {  # at 40 visual tokens of training and 160 here, s = 4
@@ -57,3 +62,37 @@ def test_read_is_prefill_and_pack(model, name):
         for a, b in zip(one.blocks(), other.blocks(), strict=True):
             assert torch.equal(a[0], b[0])
             assert torch.equal(a[1], b[1])
+
+
+@pytest.mark.parametrize(
+    ("rope", "distance"),
+    [(SelfExtend(), self_extended(8, 5)), (DualChunk(temperature=1), dual_chunks(20, 24))],
+    ids=lambda one: getattr(one, "name", ""),
+)
+@torch.no_grad()
+def test_an_extended_model_gives_the_logits_of_the_definition(rope, distance):
+    """Of every token, through transformers' own model, 32 frames of 4 tokens, trained on 8; it is left as it was."""
+    torch.manual_seed(0)
+    model = llava_next_video()[0].eval()
+    for parameter in model.parameters():
+        parameter.normal_(std=0.3)
+    ids = torch.tensor([[*BEFORE, *[VIDEO] * 128, 7, 8, 9, 10]])
+    given, seen = {"input_ids": ids, "pixel_values_videos": torch.randn(1, 32, 3, 32, 32)}, {}
+    decoder = model.get_decoder()
+    before = vars(decoder).copy(), vars(decoder.rotary_emb).copy(), decoder.config._attn_implementation
+    hook = decoder.register_forward_pre_hook(lambda _, args, named: seen.update(named), with_kwargs=True)
+    plainly = model(**given).logits[0]
+    hook.remove()
+    with intpv.extend(model, frames=32, trained_frames=8, rope=rope) as extended:
+        logits = model(**given).logits[0]
+        answer = model.generate(**given, max_new_tokens=3, min_new_tokens=3, do_sample=False)[0, -3:]
+    assert extended.context.factor == 4.0
+    judge = ByDistance(model, distance)
+    embeddings = torch.cat([seen["inputs_embeds"][0], model.get_input_embeddings()(answer[:2])])
+    expected, _ = judge.read(embeddings)
+    torch.testing.assert_close(logits.double(), expected[:-2], atol=1e-4, rtol=1e-4)
+    assert (expected[:-2] - plainly).abs().max() > 0.01
+    assert expected[-3:].argmax(-1).tolist() == answer.tolist()
+    assert turning.get() is None
+    assert (vars(decoder), vars(decoder.rotary_emb), decoder.config._attn_implementation) == before
+    assert not model._forward_pre_hooks
