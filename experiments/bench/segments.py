@@ -38,14 +38,14 @@ def main() -> None:
         set_threads(options.threads)
     result = {"what": "Measure what attention in segments costs in prefill", "provenance": provenance()}
     device, dtype = torch.device(options.device), getattr(torch, options.dtype)
-    result |= bench(options.tokens, options.heads, options.rounds, device, dtype)
+    result |= segment_costs(options.tokens, options.heads, options.rounds, device, dtype)
     write_result(options.out, result)
     for name, row in result["strategies"].items():
         times = row["plain_by_this"]
         print(f"{name:12}{row['seconds']['median']:.3f} s, {1 / times['median']:.2f} times plain attention")
 
 
-def bench(tokens: int, heads: int, rounds: int, device: torch.device, dtype: torch.dtype) -> dict:
+def segment_costs(tokens: int, heads: int, rounds: int, device: torch.device, dtype: torch.dtype) -> dict:
     """Of every strategy that changes attention."""
     q, k, v = torch.randn(3, heads, tokens, HEAD_DIM, generator=torch.Generator().manual_seed(0)).to(device, dtype)
     geometry, found = RopeGeometry(HEAD_DIM, 1e4, int(tokens / FACTOR)), {}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from intpv.attention.dense import causal_attention, fused_attention
@@ -139,13 +139,16 @@ def over_own(
     k: Float[Tensor, "H_kv T d"],
     v: Float[Tensor, "H_kv T d"],
     scaling: float,
-    mask: Bool[Tensor, "R T"] | None,
+    mask: Shaped[Tensor, "R T"] | None,
     parts: list[Part],
 ) -> Iterator[Attended]:
-    """Of the rows' own keys, those that `mask` lets them see (None: all), in each segment."""
+    """Of the rows' own keys in each segment; `mask` as `attend` takes it, None: all before a row may be seen."""
     for part in parts:
-        if (seen := part.seen(None, k.shape[1])) is not None:
-            yield attend(part.query(q), part.keys(k), v, scaling, seen if mask is None else seen & mask)
+        if (seen := part.seen(None, k.shape[1])) is None:
+            continue
+        if mask is not None:
+            seen = mask & seen if mask.dtype == torch.bool else mask.masked_fill(~seen, -torch.inf)
+        yield attend(part.query(q), part.keys(k), v, scaling, seen)
 
 
 def over_sequence(

@@ -2,11 +2,11 @@
 
 import torch
 
-from experiments.bench.segments import bench
+from experiments.bench.segments import segment_costs
 
 
 def test_every_strategy_that_changes_attention_is_timed():
-    found = bench(96, 2, 1, torch.device("cpu"), torch.float32)
+    found = segment_costs(96, 2, 1, torch.device("cpu"), torch.float32)
     assert found["tokens"] == 96
     assert set(found["strategies"]) == {"self_extend", "rerope", "dual_chunk", "log_n"}
     for row in found["strategies"].values():
