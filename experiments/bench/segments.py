@@ -38,9 +38,9 @@ def main() -> None:
         set_threads(options.threads)
     result = {"what": "Measure what attention in segments costs in prefill", "provenance": provenance()}
     device, dtype = torch.device(options.device), getattr(torch, options.dtype)
-    result |= segment_costs(options.tokens, options.heads, options.rounds, device, dtype)
-    write_result(options.out, result)
-    for name, row in result["strategies"].items():
+    costs = segment_costs(options.tokens, options.heads, options.rounds, device, dtype)
+    write_result(options.out, {**result, **costs})
+    for name, row in costs["strategies"].items():
         times = row["plain_by_this"]
         print(f"{name:12}{row['seconds']['median']:.3f} s, {1 / times['median']:.2f} times plain attention")
 

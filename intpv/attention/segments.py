@@ -163,9 +163,7 @@ def over_sequence(
     for part in parts:
         turned = part.query(q), part.keys(k, 0), v
         for rows, found in _stretches(*turned, scaling, part):
-            done = tuple(each[:, rows] for each in out)
-            for whole, new in zip(out, merge(*done, *found), strict=True):
-                whole[:, rows] = new
+            out[0][:, rows], out[1][:, rows] = merge(out[0][:, rows], out[1][:, rows], *found)
     return out
 
 
@@ -206,8 +204,7 @@ def _band(q: Tensor, k: Tensor, v: Tensor, width: int, scaling: float) -> Attend
         x = torch.nn.functional.pad(x, (0, 0, 0, count * width - x.shape[1]))
         return x.unflatten(1, (count, width)).transpose(0, 1)
 
-    turned = (blocks(x, 0).flip(2) for x in (q, k, v))
-    out, lse = causal_attention(*turned, scaling)
+    out, lse = causal_attention(blocks(q, 0).flip(2), blocks(k, 0).flip(2), blocks(v, 0).flip(2), scaling)
     out, lse = out.flip(2), lse.flip(2)
     if width > 1:
         later = blocks(q, 0)[:, :, 1:], blocks(k, width)[:, :, :-1], blocks(v, width)[:, :, :-1]
