@@ -21,7 +21,7 @@ from intpv.budget.budget import Budget
 from intpv.budget.none import NoBudget
 from intpv.encoder.prefix_pieces import words
 from intpv.errors import BadInput, Unaskable
-from intpv.hf.attention import attending_to, use
+from intpv.hf.attention import attending_to, placed, use
 from intpv.hf.cache import HandingCache, handed, layers_of
 from intpv.hf.rotary import applied, prefilling
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
