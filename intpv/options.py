@@ -1,12 +1,15 @@
 """Options by name for code that does not start from Hydra: `option("rope_strategy", "yarn", factor=4)`."""
 
 import os
+import sys
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import InstantiationException
 from hydra.initialize import get_gh_backup, restore_gh_from_backup
 from hydra.utils import instantiate
 
@@ -20,7 +23,8 @@ VARIABLE = "INTPV_CONFIG_DIR"  # also what --config-dir sets, so that a sweep's 
 def option(group: str, name: str, **fields: Any) -> Any:
     """What `group=name` is on the command line, `fields` as `group.field=value`. BadInput lists the names there are.
 
-    Options of one's own are those in the folder that INTPV_CONFIG_DIR names.
+    Options of one's own are those in the folder that INTPV_CONFIG_DIR names, their classes in a module beside it or in
+    an installed package; BadInput says where one that is missing was looked for.
     """
     places = homes(group)
     if name not in places:
@@ -31,6 +35,10 @@ def option(group: str, name: str, **fields: Any) -> Any:
         home = places[name]  # Hydra looks nowhere else for the first config
         with initialize_config_dir(str(home), version_base="1.3"):
             return instantiate(compose(f"{group}/{name}", search_path(home))[group], **fields)
+    except InstantiationException as error:
+        if lost := missing_module(error):
+            raise BadInput(f"{group}={name}: {lost}") from None
+        raise
     finally:
         restore_gh_from_backup(outer)
 
@@ -44,6 +52,26 @@ def config_folders() -> tuple[Path, ...]:
     """conf/ and, where INTPV_CONFIG_DIR names one, a folder of the user's own that is laid out like it."""
     own = os.environ.get(VARIABLE)
     return (CONF, _own(Path(own).expanduser().absolute())) if own else (CONF,)
+
+
+def missing_module(error: BaseException) -> str | None:
+    """What to say of a class that cannot be made for want of a module, and where that was looked for."""
+    cause: BaseException | None = error
+    while cause and not isinstance(cause, ModuleNotFoundError):
+        cause = cause.__cause__
+    return cause and not_found(cause.name or "")
+
+
+def not_found(module: str) -> str | None:
+    """The end of a message on a module that is nowhere, None for one that is somewhere."""
+    package = module.partition(".")[0]
+    if spec := find_spec(package):
+        where = ", ".join(spec.submodule_search_locations or [str(spec.origin)])
+        return f"there is no module {module} in {where}" if package != module else None
+    beside = [f"{folder.parent} (beside {folder.name})" for folder in config_folders()[1:]]
+    here = [f"{Path.cwd()} (here)"] if {"", str(Path.cwd())} & set(sys.path) else []
+    own = "" if beside else f"; one of your own lies beside the folder of --config-dir or {VARIABLE}"
+    return f"there is no module {module} in {', '.join([*beside, *here, 'installed packages'])}{own}"
 
 
 def use_folder(given: str | None) -> Path | None:
@@ -62,11 +90,16 @@ def search_path(home: Path = CONF) -> list[str]:
 
 @cache
 def _own(folder: Path) -> Path:
-    """BadInput where it is none, or where an option has the name of one of ours: Hydra would take ours in silence."""
+    """Modules beside it can be imported from now on, here and in a sweep's workers.
+
+    BadInput where it is none, or where an option has the name of one of ours: Hydra would take ours in silence.
+    """
     if not folder.is_dir():
         raise BadInput(f"there is no folder {folder}: --config-dir or {VARIABLE} must name one laid out like conf/")
     for file in sorted(folder.rglob("*.yaml")):
         place = file.relative_to(folder)
         if (CONF / place).exists():
             raise BadInput(f"{file}: intpv has a {place} too, which Hydra would take: give yours another name")
+    if str(folder.parent) not in sys.path:
+        sys.path.append(str(folder.parent))  # last: what is installed keeps its names
     return folder

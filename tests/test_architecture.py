@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     "experiments",
     "inference",
+    "laws",
     "check cost attention_kl",
     "video_llm data",
     "hf flipbook",

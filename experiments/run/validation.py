@@ -13,6 +13,7 @@ from hydra.utils import instantiate
 
 from intpv.bounds import check_flag, check_text, check_whole, shown
 from intpv.errors import BadInput
+from intpv.options import missing_module, not_found
 from intpv.rearranger.group_length import check_frames
 
 from ..sweep.crew import Patience
@@ -59,6 +60,9 @@ def check_plain(config: Mapping, choices: Mapping[str, str | None], share: int |
         check_whole(key, config[key], least)
     _check_sweep(config["sweep"])
     _check_trainer(config["trainer"], share)
+    for group in ("encoder", "model"):  # the others are made before anything is loaded
+        if lost := not_found(str(config[group].get("_target_", "intpv")).partition(".")[0]):
+            raise BadInput(f"{group}={choices.get(group)}: {lost}")
     check_encoder(config["encoder"])
     check_model(config["model"], config["encoder"], choices)
     check_frames(config["frames"], config["encoder"]["num_frames"])
@@ -166,6 +170,8 @@ def _made(group: str, option: str | None, config: str) -> object:
         said = " ".join(str(cause).split())
         if "unexpected keyword argument" in said:
             raise BadInput(f"{group}={option} takes no key {said.split(chr(39))[1]}") from None
+        if lost := missing_module(error):
+            raise BadInput(f"{group}={option}: {lost}") from None
         raise BadInput(f"{group}={option} cannot be made: {type(cause).__name__}: {said}") from None
 
 

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 
-import torch
-
 from intpv.check import model as weights
 from intpv.check import packing, rotation, scaling, tower, wording
 from intpv.check import watch_and_ask as answering
-from intpv.check.finding import FAIL, SKIPPED, Check, Finding, found
+from intpv.check.finding import Check, Finding, findings
 from intpv.check.shown_model import Subject
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
 from intpv.model.model import Model
@@ -26,14 +24,7 @@ def check(
 
     Where a check fails that the later ones need, these are skipped: one fault gives one FAIL.
     """
-    for one in (todo := plan(model, rearranger, strategies, policies, stated)):
-        with torch.inference_mode():
-            finding = found(one)
-        yield finding
-        if finding.verdict == FAIL and one.needed:
-            left = len(todo) - todo.index(one) - 1
-            yield Finding(SKIPPED, f"{left} checks", f"they need {one.name}")
-            return
+    return findings(plan(model, rearranger, strategies, policies, stated))
 
 
 def plan(model, rearranger, strategies, policies, stated) -> list[Check]:

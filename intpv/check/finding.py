@@ -1,9 +1,11 @@
 """Finding: what one check came to, as a line to print."""
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import torch
 
 from intpv.errors import BadInput
 
@@ -23,6 +25,9 @@ class Check:
     judge: Callable[[], str]
     may_refuse: bool = False  # BadInput is an option that does not go with this model, and no fault of it
     needed: bool = False  # what comes after it cannot be tried without it
+
+    def __str__(self) -> str:
+        return self.name
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,18 @@ def found(check: Check) -> Finding:
         return Finding(REFUSED if check.may_refuse else FAIL, check.name, str(error))
     except Exception as error:
         return Finding(FAIL, check.name, unexpected(error))
+
+
+def findings(todo: Sequence[Check]) -> Iterator[Finding]:
+    """A finding per check, as it is made; none after a FAIL of one that the later ones need."""
+    for one in todo:
+        with torch.inference_mode():
+            finding = found(one)
+        yield finding
+        if finding.verdict == FAIL and one.needed:
+            left = len(todo) - todo.index(one) - 1
+            yield Finding(SKIPPED, f"{left} checks", f"they need {one.name}")
+            return
 
 
 def unexpected(error: BaseException) -> str:

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from intpv.check.finding import Check, Wrong
-from intpv.check.scaling import FACTOR
+from intpv.check.scaling import at_factor
 from intpv.check.shown_model import QUESTIONS, Subject
-from intpv.errors import BadInput
 from intpv.rope_strategy.geometry import RopeGeometry
 from intpv.rope_strategy.strategy import RopeStrategy
 from intpv.video_llm.video_llm import VideoLLM
@@ -31,10 +30,7 @@ def checks(subject: Subject, strategies: Mapping[str, RopeStrategy]) -> list[Che
 
 
 def _rotates(subject: Subject, strategy: RopeStrategy) -> str:
-    try:
-        strategy = replace(strategy, factor=FACTOR)
-    except BadInput:  # one that does not scale
-        strategy = replace(strategy, factor=1.0)
+    strategy = at_factor(strategy)
     off = largest_rotation_error(subject, replace(subject.llm, rope_strategy=strategy))
     return f"prefill, question and answer rotate by them at factor {strategy.factor:g}: cos and sin to {off:.1g}"
 

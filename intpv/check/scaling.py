@@ -22,6 +22,14 @@ def checks(subject: Subject, strategies: Mapping[str, RopeStrategy]) -> list[Che
     ]
 
 
+def at_factor(strategy: RopeStrategy) -> RopeStrategy:
+    """With FACTOR, or with 1 where it does not scale."""
+    try:
+        return replace(strategy, factor=FACTOR)
+    except BadInput:
+        return replace(strategy, factor=1.0)
+
+
 def _scales(subject: Subject, strategy: RopeStrategy) -> str:
     rotary = subject.model.rotary
     tables = {name: (table, table.clone()) for name, table in rotary.named_buffers()}

@@ -1,5 +1,6 @@
 """Rotation: the angles of one context's tokens, before and after its questions; fixed once, computed once."""
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -9,13 +10,68 @@ from torch import Tensor
 
 from intpv.errors import BadInput
 from intpv.layout import Layout
-from intpv.rope_strategy.geometry import RopeGeometry
+from intpv.rope_strategy.geometry import RopeGeometry, baseline_inv_freq
 from intpv.rope_strategy.own_rope import OwnRope
 from intpv.rope_strategy.partition import Partition
 from intpv.rope_strategy.strategy import RopeStrategy
 
 ROOM = 64  # tokens behind the prefix whose angles are made at once, at least: steps of generation come one by one
 AS_TRAINED = RopeStrategy()
+
+
+def angles_of(
+    strategy: RopeStrategy, layout: Layout, geometry: RopeGeometry, factor: float
+) -> Float[Tensor, "{layout.length} {geometry.head_dim//2}"]:
+    """`strategy.angles`, for a strategy of anyone's: BadInput with its name and the figure where nothing can be rotated
+    by what it gives. Channels that a checkpoint does not turn may stay as they are.
+
+    >>> class Backwards(RopeStrategy):
+    ...     def inv_freq(self, geometry, factor):
+    ...         return 0.5 - baseline_inv_freq(geometry)
+    >>> angles_of(Backwards(), Layout(), RopeGeometry(head_dim=4, base=16.0, trained_length=8), 2.0)
+    Traceback (most recent call last):
+        ...
+    intpv.errors.BadInput: Backwards.inv_freq must be finite and above 0, got -0.5 rad per token in channel 0 at factor 2
+    """
+    name, half = type(strategy).__name__, geometry.head_dim // 2
+    table = strategy.inv_freq(geometry, factor)
+    _check_shape(f"{name}.inv_freq", table, "(d/2,)", (half,), factor)
+    sound = table.isfinite() & ((table > 0) | (baseline_inv_freq(geometry) <= 0))
+    if not sound.all():
+        channel = int(sound.int().argmin())
+        raise BadInput(
+            f"{name}.inv_freq must be finite and above 0, got {table[channel]:.3g} rad per token in channel {channel} "
+            f"at factor {factor:g}"
+        )
+    scale = strategy.scale(geometry, factor)
+    if not 0 < scale < math.inf:
+        raise BadInput(f"{name}.attention_scale must be finite and above 0, got {scale:.3g} at factor {factor:g}")
+    try:
+        angles = strategy.angles(layout, geometry, factor)
+    except BadInput:
+        raise
+    except Exception:  # positions that cannot be indexed: which shape they have says more than where that broke
+        _check_positions(strategy, layout, factor)
+        raise
+    _check_shape(f"{name}.angles", angles, "(S, d/2)", (layout.length, half), factor)
+    if not angles.isfinite().all():
+        _check_positions(strategy, layout, factor)
+        token = int(angles.isfinite().all(1).int().argmin())
+        raise BadInput(f"{name}.angles must be finite, got {angles[token].tolist()} for token {token}")
+    return angles
+
+
+def _check_positions(strategy: RopeStrategy, layout: Layout, factor: float) -> None:
+    name, positions = f"{type(strategy).__name__}.positions", strategy.positions(layout, factor)
+    _check_shape(name, positions, "(A, S)", (3 if layout.has_grids else 1, layout.length), factor)
+    if not positions.isfinite().all():
+        raise BadInput(f"{name} must be finite, got {positions[~positions.isfinite()][0]} at factor {factor:g}")
+
+
+def _check_shape(what: str, given: object, letters: str, expected: tuple[int, ...], factor: float) -> None:
+    got = tuple(given.shape) if isinstance(given, Tensor) else type(given).__name__
+    if got != expected:
+        raise BadInput(f"{what} must give {letters} = {expected} numbers, got {got} at factor {factor:g}")
 
 
 @dataclass(eq=False)  # with fields, so that a cache can tell how many bytes a prefix under it holds
@@ -97,11 +153,7 @@ class Rotation:
         return self._tables(self.layout)
 
     def _tables(self, layout: Layout) -> dict[str | None, Tensor]:
-        angles = self.strategy.angles(layout, self.geometry, self.factor)
-        expected = layout.length, self.geometry.head_dim // 2
-        if tuple(angles.shape) != expected:
-            name = type(self.strategy).__name__
-            raise BadInput(f"{name}.angles must give (S, d/2) = {expected} angles, got {tuple(angles.shape)}")
+        angles = angles_of(self.strategy, layout, self.geometry, self.factor)
         fixed = {kind: AS_TRAINED.angles(layout, one, 1.0) for kind, one in self.own.fixed.items()}
         return {**fixed, self.own.layer_type: angles.float()}
 
