@@ -4,15 +4,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from intpv.data.benchmark import Benchmark
+    from intpv.data.benchmark import Benchmark, Question, VideoItem
     from intpv.encoder.video_encoder import VideoEncoder
     from intpv.errors import BadInput
-    from intpv.kv_quant.kv_quant import KVQuant
+    from intpv.kv_quant.kv_quant import KVQuant, NoQuant
     from intpv.model.model import Model
     from intpv.options import option
     from intpv.rearranger.rearranger import Rearranger
     from intpv.rope_strategy.strategy import RopeStrategy
-    from intpv.scorer.scorer import Scorer
+    from intpv.scorer.scorer import Score, Scorer
     from intpv.video_llm.extend import extend
     from intpv.video_llm.video_llm import VideoLLM
 
@@ -22,10 +22,14 @@ __all__ = [
     "Benchmark",
     "KVQuant",
     "Model",
+    "NoQuant",
+    "Question",
     "Rearranger",
     "RopeStrategy",
+    "Score",
     "Scorer",
     "VideoEncoder",
+    "VideoItem",
     "VideoLLM",
     "extend",
     "option",
@@ -35,10 +39,14 @@ _HOMES = {
     "Benchmark": "data.benchmark",
     "KVQuant": "kv_quant.kv_quant",
     "Model": "model.model",
+    "NoQuant": "kv_quant.kv_quant",
+    "Question": "data.benchmark",
     "Rearranger": "rearranger.rearranger",
     "RopeStrategy": "rope_strategy.strategy",
+    "Score": "scorer.scorer",
     "Scorer": "scorer.scorer",
     "VideoEncoder": "encoder.video_encoder",
+    "VideoItem": "data.benchmark",
     "VideoLLM": "video_llm.video_llm",
     "extend": "video_llm.extend",
     "option": "options",

@@ -52,12 +52,16 @@ def for_hydra(arguments: list[str]) -> list[str]:
     return [*rest, "--config-dir", str(own)] if own else rest
 
 
-def run_config(overrides: Sequence[str], show: str | None) -> tuple[CellConfig, Mapping[str, str | None]]:
-    """The checked config of conf/config.yaml as a plain dict and the choices of its options; `show` is --cfg."""
+def run_config(
+    overrides: Sequence[str], show: str | None, tables: bool = True
+) -> tuple[CellConfig, Mapping[str, str | None]]:
+    """The checked config of conf/config.yaml as a plain dict and the choices of its options; `show` is --cfg, `tables`
+    as validation has it.
+    """
     composed = _composed(overrides)
     show_config(show, without_hydra(composed))
     config, choices = with_choices(composed)
-    check(config, choices)
+    check(config, choices, tables=tables)
     return config, choices
 
 

@@ -38,14 +38,14 @@ LIGHT = {
 }
 
 
-def check(config: Mapping, choices: Mapping[str, str | None], share: int | None = 1) -> None:
+def check(config: Mapping, choices: Mapping[str, str | None], share: int | None = 1, tables: bool = True) -> None:
     """BadInput for a plain config that no run could be made of; `choices` are the options by group.
 
     `share` is the number of processes that this machine will be shared with, None where cells run on another one. What
     needs no torch comes first: a typing error should be answered at once.
     """
     check_plain(config, choices, share)
-    check_made(config, choices)
+    check_made(config, choices, tables)
 
 
 def check_plain(config: Mapping, choices: Mapping[str, str | None], share: int | None = 1) -> None:
@@ -74,15 +74,49 @@ def check_plain(config: Mapping, choices: Mapping[str, str | None], share: int |
         raise BadInput("video.decoder=decord is not installed here: pip install decord; video.decoder=pyav is exact")
 
 
-def check_made(config: Mapping, choices: Mapping[str, str | None]) -> None:
-    """The rest: every object that is quick to make refuses its own settings."""
+def check_made(config: Mapping, choices: Mapping[str, str | None], tables: bool = True) -> None:
+    """The rest: every object that is quick to make refuses its own settings, and with `tables` a RoPE strategy that
+    nothing can be rotated by is refused.
+    """
     made: dict[str, Any] = {group: _made(group, choices.get(group), json.dumps(config[group])) for group in CHEAP}
     for name in ("prompt", "preprocess"):
         if config["model"].get(name) is not None:
             _made("model", choices.get("model"), json.dumps(config["model"][name]))
-    if (channels := head_dim(config["model"])) and hasattr(policy := made["kv_quant"], "keys"):
+    for group, base in _bases().items():
+        if not isinstance(made[group], base):
+            raise BadInput(f"{group}={choices.get(group)} must be a {base.__name__}, got {type(made[group]).__name__}")
+    channels = head_dim(config["model"])
+    if tables:
+        _check_tables(choices.get("rope_strategy"), made["rope_strategy"], channels or 64)
+    if channels and hasattr(policy := made["kv_quant"], "keys"):
         for side in (policy.keys, policy.values):
             side.check(channels)
+
+
+def _bases() -> dict[str, type]:
+    """What the options of a group are made of, a user's own too."""
+    from intpv.data.benchmark import Benchmark
+    from intpv.rearranger.rearranger import Rearranger
+    from intpv.rope_strategy.strategy import RopeStrategy
+    from intpv.scorer.scorer import Scorer
+
+    return {"rearranger": Rearranger, "rope_strategy": RopeStrategy, "data": Benchmark, "scorer": Scorer}
+
+
+def _check_tables(option: str | None, strategy: Any, channels: int) -> None:
+    """Of a small video, before weights are loaded. What it needs of a model and misses here, the model will show."""
+    from intpv.layout import Layout, Span
+    from intpv.rope_strategy.geometry import RopeGeometry
+    from intpv.rope_strategy.rotation import NoRotation, angles_of
+
+    layout = Layout((Span(3), *(Span(4, time=float(second)) for second in range(16)), Span(2)))
+    try:
+        factor = strategy.resolve(layout, (layout.visual_length // 2,), 64)
+        angles_of(strategy, layout, RopeGeometry(channels, 10000.0, 64), factor)
+    except NoRotation as error:
+        raise BadInput(f"rope_strategy={option}: {error}") from None
+    except Exception:
+        return
 
 
 def _check_complete(config: Mapping) -> None:

@@ -44,7 +44,9 @@ def in_place(policy: KVQuant | NoQuant, subject: Subject) -> str:
                 raise Wrong(f"{side} of layer {layer} come back as {tuple(back.shape)}, must be {tuple(x.shape)}")
             off = float((back - x.float()).norm() / x.float().norm())
             if not off < 1:
-                raise Wrong(f"{side} of layer {layer} come back off by {off:.0%} of their norm, must by less than 100 %")
+                raise Wrong(
+                    f"{side} of layer {layer} come back off by {off:.0%} of their norm, must by less than 100 %"
+                )
             worst = max(worst, off)
     return f"off by {worst:.1%} of their norm at most"
 

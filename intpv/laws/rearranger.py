@@ -23,7 +23,7 @@ def checks(rearranger: Rearranger, subject: Callable[[], Subject]) -> list[Check
         Check("rows are groups", partial(groups_rows, rearranger)),
         Check("same video, same order", partial(repeats, rearranger)),
         Check("other counts refused", partial(refuses, rearranger)),
-        Check("watched by the model", lambda: watched(rearranger, subject())),
+        Check("watched by the model", lambda: on_model(rearranger, subject())),
     ]
 
 
@@ -84,7 +84,7 @@ def refuses(rearranger: Rearranger) -> str:
     return "7, 9, 12 and 31 frames, 0 and -8 in groups of 8"
 
 
-def watched(rearranger: Rearranger, subject: Subject) -> str:
+def on_model(rearranger: Rearranger, subject: Subject) -> str:
     """Two groups' worth of frames give as many tokens as they have, numbers all of them."""
     llm, frames = replace(subject.llm, rearranger=rearranger), 2 * subject.group_frames
     tokens = llm.tokens(llm.look(subject.pixels(frames)))

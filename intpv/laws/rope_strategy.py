@@ -6,7 +6,6 @@ Tables are asked for without a model, at the factors 1, 1.5, 4 and 7.3. What is 
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 from itertools import product
 
 import torch
@@ -17,11 +16,11 @@ from intpv.check.finding import Check, Wrong
 from intpv.check.scaling import at_factor
 from intpv.check.shown_model import QUESTIONS, Subject
 from intpv.errors import BadInput
-from intpv.layout import Layout, Span
 from intpv.laws.traces import Traces
+from intpv.layout import Layout, Span
 from intpv.options import homes, option
 from intpv.rope_strategy.geometry import RopeGeometry, baseline_inv_freq
-from intpv.rope_strategy.rotation import angles_of
+from intpv.rope_strategy.rotation import angles_of, check_frequencies, check_positions
 from intpv.rope_strategy.strategy import RopeStrategy, counts
 
 FACTORS = (1.0, 1.5, 4.0, 7.3)
@@ -43,7 +42,7 @@ def video(num_frames: int, tokens: int = 5) -> Layout:
 LAYOUTS = (video(8), video(32))
 
 
-def grids(slots: int, moves: bool) -> Layout:
+def grid_video(slots: int, moves: bool) -> Layout:
     """M-RoPE: frames of 2 x 3 tokens that share a place and differ in time, or that the sequence moves on between."""
     frames = [
         Span(6, float(i), (2, 3), late=0 if moves else 2 * i, advance=3 if moves or i + 1 == slots else 0)
@@ -60,35 +59,43 @@ def checks(strategy: RopeStrategy, subject: Callable[[], Subject]) -> list[Check
     """In the order of need. `subject` is called by the laws that need a model, and must be the same at each call."""
     name = type(strategy).__name__
     traces = Traces(subject)
-    on_model = {
+    laws: dict[str, Callable[[], str]] = {
+        "frequencies": lambda: frequencies(strategy),
+        "positions and angles": lambda: tables(strategy),
+        "identity at factor 1": lambda: identity(strategy),
+        "prefix without question": lambda: prefix_alone(strategy),
+        "question in two pieces": lambda: in_pieces(strategy),
+        "positions in order": lambda: in_order(strategy),
+        "M-RoPE": lambda: three_axes(strategy),
         "identity on the model": lambda: scaling.checks(subject(), {name: strategy})[0].judge(),
         "angles on the model": lambda: rotation.checks(subject(), {name: strategy})[0].judge(),
         "every kv_quant": lambda: every_policy(strategy, subject()),
+        "restored": lambda: traces.restored(at_factor(strategy)),
     }
-    return [
-        Check("shapes", partial(shapes, strategy), needed=True),
-        Check("frequencies", partial(frequencies, strategy), needed=True),
-        Check("identity at factor 1", partial(identity, strategy)),
-        Check("prefix without question", partial(prefix_alone, strategy)),
-        Check("question in two pieces", partial(in_pieces, strategy)),
-        Check("positions in order", partial(in_order, strategy)),
-        Check("M-RoPE", partial(three_axes, strategy), may_refuse=True),
-        *(Check(law, traces.before(judge)) for law, judge in on_model.items()),
-        Check("restored", lambda: traces.restored(at_factor(strategy))),
-    ]
+    needed, may_refuse = ("frequencies", "positions and angles"), ("M-RoPE",)
+    return [Check(law, traces.before(judge), law in may_refuse, law in needed) for law, judge in laws.items()]
 
 
-def _tables(factors: tuple[float, ...] = FACTORS) -> Iterator[tuple[Layout, RopeGeometry, float]]:
+def _sizes(factors: tuple[float, ...] = FACTORS) -> Iterator[tuple[Layout, RopeGeometry, float]]:
     return product(LAYOUTS, SIZES, factors)
 
 
-def shapes(strategy: RopeStrategy) -> str:
-    """inv_freq (d/2,), positions (A, S), angles (S, d/2); float32 whatever torch's default is."""
-    for layout, geometry, factor in _tables():
+def frequencies(strategy: RopeStrategy) -> str:
+    """inv_freq is (d/2,), finite and above 0; so is what multiplies cos and sin."""
+    for geometry, factor in product(SIZES, FACTORS):
+        check_frequencies(strategy, geometry, factor)
+    every = torch.cat([strategy.inv_freq(geometry, factor) for geometry in SIZES for factor in FACTORS])
+    sizes = ", ".join(str(one.head_dim) for one in SIZES)
+    return (
+        f"(d/2,), {every.min():.2g} to {every.max():.2g} rad per token, for d of {sizes} at factors 1 to {FACTORS[-1]}"
+    )
+
+
+def tables(strategy: RopeStrategy) -> str:
+    """Positions (A, S) and angles (S, d/2), finite; float32 whatever torch's default is."""
+    for layout, geometry, factor in _sizes():
+        check_positions(strategy, layout, factor)
         angles = angles_of(strategy, layout, geometry, factor)
-        expected = 1, layout.length
-        if (got := tuple(strategy.positions(layout, factor).shape)) != expected:
-            raise Wrong(f"positions are (A, S) = {got}, must be {expected}")
         if angles.dtype != torch.float32:
             raise Wrong(f"angles are {angles.dtype}, must be torch.float32")
         before = torch.get_default_dtype()
@@ -99,22 +106,12 @@ def shapes(strategy: RopeStrategy) -> str:
             torch.set_default_dtype(before)
         if off:
             raise Wrong(f"angles move by {off:.3g} rad where torch's default is bfloat16, must by 0")
-    sizes = ", ".join(str(one.head_dim) for one in SIZES)
-    return f"inv_freq (d/2,), positions (A, S), angles (S, d/2) in float32, for d of {sizes}"
-
-
-def frequencies(strategy: RopeStrategy) -> str:
-    """Finite and above 0, as angles_of refuses them otherwise; so is what multiplies cos and sin."""
-    for layout, geometry, factor in _tables():
-        angles_of(strategy, layout, geometry, factor)
-    tables = [strategy.inv_freq(geometry, factor) for geometry in SIZES for factor in FACTORS]
-    least, most = min(float(one.min()) for one in tables), max(float(one.max()) for one in tables)
-    return f"{least:.2g} to {most:.2g} rad per token at factors {FACTORS[0]:g} to {FACTORS[-1]:g}"
+    return f"(A, S) and (S, d/2), finite, in float32, for {' and '.join(str(one.length) for one in LAYOUTS)} tokens"
 
 
 def identity(strategy: RopeStrategy) -> str:
     """At s = 1 the tables are those of training, bit for bit."""
-    for layout, geometry, _ in _tables((1.0,)):
+    for layout, geometry, _ in _sizes((1.0,)):
         trained, scale = baseline_inv_freq(geometry), strategy.scale(geometry, 1.0)
         counted = torch.arange(layout.length).float()
         for what, got, expected in (
@@ -126,12 +123,15 @@ def identity(strategy: RopeStrategy) -> str:
                 raise Wrong(f"{what} at factor 1 differ from those of training by {off:.3g}, must by 0")
         if (own := strategy.attention_scale(1.0)) != 1 or scale != 1:
             raise Wrong(f"cos and sin are multiplied by {own:g} at factor 1, must be by 1")
-    return "inv_freq, positions and angles of training, bit for bit"
+        window = layout.length + strategy.reserve_text
+        if (auto := replace(strategy, factor="auto").resolve(layout, (layout.visual_length,), window)) != 1:
+            raise Wrong(f"auto makes factor {auto:g} of a video as long as those of training, must make 1")
+    return "inv_freq, positions and angles of training, bit for bit; auto is 1 at trained length"
 
 
 def prefix_alone(strategy: RopeStrategy) -> str:
     """A prefix is rotated before its questions are known."""
-    for layout, geometry, factor in _tables():
+    for layout, geometry, factor in _sizes():
         for question in (1, 40):
             _same_beginning(strategy, layout, layout.ask(question), geometry, factor, "a question behind the prefix")
     return "angles move by 0 rad behind questions of 1 and 40 tokens"
@@ -139,7 +139,7 @@ def prefix_alone(strategy: RopeStrategy) -> str:
 
 def in_pieces(strategy: RopeStrategy) -> str:
     """What of a question comes first does not know of the rest: an answer is fed token by token."""
-    for layout, geometry, factor in _tables():
+    for layout, geometry, factor in _sizes():
         for first in (1, 7):
             shorter, longer = layout.ask(first), layout.ask(40)
             _same_beginning(strategy, shorter, longer, geometry, factor, f"what follows {first} tokens of a question")
@@ -177,7 +177,7 @@ def in_order(strategy: RopeStrategy) -> str:
 def three_axes(strategy: RopeStrategy) -> str:
     """On M-RoPE the same: shapes, the tables of training at factor 1, a prefix that knows of no question."""
     for axis_of, moves in product(AXES_OF, (False, True)):
-        layout = grids(16, moves)
+        layout = grid_video(16, moves)
         sections = tuple(axis_of.count(axis) for axis in range(3))
         geometry = RopeGeometry(32, 1000.0, 40, axes=sections, axis_of=axis_of, growing=layout.growing_axes)
         for factor in FACTORS:
@@ -208,7 +208,9 @@ def every_policy(strategy: RopeStrategy, subject: Subject) -> str:
             raise Wrong(f"kv_quant={name}: {int((~logits.isfinite()).sum())} logits are not finite")
         moved[name] = float((logits - exact).abs().max())
     worst = max(moved, key=lambda name: moved[name])
-    said = f"{len(moved)} options answer, a logit of {exact.abs().max():.3g} moves by {moved[worst]:.2g} at most ({worst})"
+    said = (
+        f"{len(moved)} options answer, a logit of {exact.abs().max():.3g} moves by {moved[worst]:.2g} at most ({worst})"
+    )
     return f"{said}; refused: {', '.join(refused)}" if refused else said
 
 

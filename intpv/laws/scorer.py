@@ -27,7 +27,11 @@ def _questions(scorer: Scorer) -> tuple[Question, ...]:
 def right(scorer: Scorer) -> str:
     """An answer in its own words is right, and an answer."""
     for question in _questions(scorer):
-        equal(f"{question.answer!r} for {question.answer!r} is", scorer.score(question.answer, question), Score(True, True))
+        equal(
+            f"{question.answer!r} for {question.answer!r} is",
+            scorer.score(question.answer, question),
+            Score(True, True),
+        )
     return f"{len(_questions(scorer))} questions, {'with' if scorer.needs_options else 'with and without'} options"
 
 

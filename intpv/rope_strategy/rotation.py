@@ -19,59 +19,54 @@ ROOM = 64  # tokens behind the prefix whose angles are made at once, at least: s
 AS_TRAINED = RopeStrategy()
 
 
+class NoRotation(BadInput):
+    """What a strategy gave cannot be rotated by, whatever the model."""
+
+
 def angles_of(
     strategy: RopeStrategy, layout: Layout, geometry: RopeGeometry, factor: float
 ) -> Float[Tensor, "{layout.length} {geometry.head_dim//2}"]:
-    """`strategy.angles`, for a strategy of anyone's: BadInput with its name and the figure where nothing can be rotated
-    by what it gives. Channels that a checkpoint does not turn may stay as they are.
-
-    >>> class Backwards(RopeStrategy):
-    ...     def inv_freq(self, geometry, factor):
-    ...         return 0.5 - baseline_inv_freq(geometry)
-    >>> angles_of(Backwards(), Layout(), RopeGeometry(head_dim=4, base=16.0, trained_length=8), 2.0)
-    Traceback (most recent call last):
-        ...
-    intpv.errors.BadInput: Backwards.inv_freq must be finite and above 0, got -0.5 rad per token in channel 0 at factor 2
+    """`strategy.angles`, for a strategy of anyone's: NoRotation with its name and the figure where nothing can be
+    rotated by what it gives.
     """
-    name, half = type(strategy).__name__, geometry.head_dim // 2
-    table = strategy.inv_freq(geometry, factor)
-    _check_shape(f"{name}.inv_freq", table, "(d/2,)", (half,), factor)
-    sound = table.isfinite() & ((table > 0) | (baseline_inv_freq(geometry) <= 0))
-    if not sound.all():
-        channel = int(sound.int().argmin())
-        raise BadInput(
-            f"{name}.inv_freq must be finite and above 0, got {table[channel]:.3g} rad per token in channel {channel} "
-            f"at factor {factor:g}"
-        )
-    scale = strategy.scale(geometry, factor)
-    if not 0 < scale < math.inf:
-        raise BadInput(f"{name}.attention_scale must be finite and above 0, got {scale:.3g} at factor {factor:g}")
-    try:
-        angles = strategy.angles(layout, geometry, factor)
-    except BadInput:
-        raise
-    except Exception:  # positions that cannot be indexed: which shape they have says more than where that broke
-        _check_positions(strategy, layout, factor)
-        raise
-    _check_shape(f"{name}.angles", angles, "(S, d/2)", (layout.length, half), factor)
+    check_frequencies(strategy, geometry, factor)
+    check_positions(strategy, layout, factor)
+    name, angles = f"{type(strategy).__name__}.angles", strategy.angles(layout, geometry, factor)
+    _check_shape(name, angles, "(S, d/2)", (layout.length, geometry.head_dim // 2), factor)
     if not angles.isfinite().all():
-        _check_positions(strategy, layout, factor)
         token = int(angles.isfinite().all(1).int().argmin())
-        raise BadInput(f"{name}.angles must be finite, got {angles[token].tolist()} for token {token}")
+        raise NoRotation(f"{name} must be finite, got {angles[token].tolist()} for token {token} at factor {factor:g}")
     return angles
 
 
-def _check_positions(strategy: RopeStrategy, layout: Layout, factor: float) -> None:
+def check_frequencies(strategy: RopeStrategy, geometry: RopeGeometry, factor: float) -> None:
+    """NoRotation unless frequencies and temperature are finite and above 0; channels that do not turn in training may
+    stay as they are.
+    """
+    name, table = type(strategy).__name__, strategy.inv_freq(geometry, factor)
+    _check_shape(f"{name}.inv_freq", table, "(d/2,)", (geometry.head_dim // 2,), factor)
+    sound = table.isfinite() & ((table > 0) | (baseline_inv_freq(geometry) <= 0))
+    if not sound.all():
+        channel = int(sound.int().argmin())
+        got = f"{table[channel]:.3g} rad per token in channel {channel} at factor {factor:g}"
+        raise NoRotation(f"{name}.inv_freq must be finite and above 0, got {got}")
+    scale = strategy.scale(geometry, factor)
+    if not 0 < scale < math.inf:
+        raise NoRotation(f"{name}.attention_scale must be finite and above 0, got {scale:.3g} at factor {factor:g}")
+
+
+def check_positions(strategy: RopeStrategy, layout: Layout, factor: float) -> None:
+    """NoRotation unless they are a finite number for each token on each axis."""
     name, positions = f"{type(strategy).__name__}.positions", strategy.positions(layout, factor)
     _check_shape(name, positions, "(A, S)", (3 if layout.has_grids else 1, layout.length), factor)
     if not positions.isfinite().all():
-        raise BadInput(f"{name} must be finite, got {positions[~positions.isfinite()][0]} at factor {factor:g}")
+        raise NoRotation(f"{name} must be finite, got {positions[~positions.isfinite()][0]} at factor {factor:g}")
 
 
 def _check_shape(what: str, given: object, letters: str, expected: tuple[int, ...], factor: float) -> None:
     got = tuple(given.shape) if isinstance(given, Tensor) else type(given).__name__
     if got != expected:
-        raise BadInput(f"{what} must give {letters} = {expected} numbers, got {got} at factor {factor:g}")
+        raise NoRotation(f"{what} must be {letters} = {expected} numbers, got {got} at factor {factor:g}")
 
 
 @dataclass(eq=False)  # with fields, so that a cache can tell how many bytes a prefix under it holds

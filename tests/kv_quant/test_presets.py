@@ -8,6 +8,7 @@ import torch
 
 from intpv.kv_quant.calibration import read
 from intpv.kv_quant.kv_quant import NoQuant
+from intpv.laws import laws_of
 from intpv.layout import Layout, Span
 from intpv.options import option
 
@@ -39,6 +40,14 @@ def test_every_option_fits_the_mini_model(option, frames):
     packed = policy.pack(pairs, layout, torch.arange(layout.length)[:, None] * torch.rand(16), lambda: mini)
     assert packed.quantised_fraction >= 0.9 or option == "none"
     assert [k.shape[1] for k, _ in packed.layers[0].blocks()]
+
+
+LAWS = [(name, law) for name in OPTIONS for law in laws_of("kv_quant", name)]
+
+
+@pytest.mark.parametrize(("name", "law"), LAWS, ids=str)
+def test_every_option_keeps_the_laws(name, law):
+    assert law.judge()
 
 
 @pytest.mark.parametrize("option", OPTIONS)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from transformers import LlamaForCausalLM
 
-from intpv.layout import Layout, Span
+from intpv.laws.rope_strategy import LAYOUTS, SIZES
+from intpv.layout import Layout
 from intpv.options import CONF, option
 from intpv.rope_strategy.geometry import RopeGeometry
 from intpv.rope_strategy.own_rope import own_rope
@@ -16,13 +17,6 @@ from intpv.rope_strategy.strategy import RopeStrategy
 from ..tiny import tiny_llama
 
 YAMLS = sorted((CONF / "rope_strategy").glob("*.yaml"))
-
-
-def video(num_frames: int, tokens: int = 5) -> Layout:
-    """Text, `num_frames` frames of `tokens` tokens, a word of text in the middle, text."""
-    frames = [Span(tokens, time=0.5 * i) for i in range(num_frames)]
-    half = num_frames // 2
-    return Layout((Span(3), *frames[:half], Span(1), *frames[half:], Span(2)))
 
 
 @pytest.fixture(params=YAMLS, ids=lambda path: path.stem)
@@ -41,14 +35,14 @@ def strategy(yaml) -> RopeStrategy:
     return built(yaml.stem)
 
 
-@pytest.fixture(params=[8, 32], ids=lambda frames: f"{frames}frames")
+@pytest.fixture(params=LAYOUTS, ids=lambda layout: f"S{layout.length}")
 def layout(request) -> Layout:
-    return video(request.param)
+    return request.param
 
 
-@pytest.fixture(params=[(128, 10000.0, 4096), (64, 500000.0, 2056), (32, 100.0, 80)], ids=lambda p: f"d{p[0]}")
+@pytest.fixture(params=SIZES, ids=lambda geometry: f"d{geometry.head_dim}")
 def geometry(request) -> RopeGeometry:
-    return RopeGeometry(*request.param)
+    return request.param
 
 
 def geometry_of(rotary, trained_length: int, growing: tuple[str, ...] = (), length: int = 1) -> RopeGeometry:

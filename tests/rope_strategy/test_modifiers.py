@@ -10,6 +10,7 @@ from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from intpv.errors import BadInput
 from intpv.hf.rotary import applied
+from intpv.laws.rope_strategy import video
 from intpv.layout import Layout, Span
 from intpv.rope_strategy.geometry import RopeGeometry, baseline_inv_freq
 from intpv.rope_strategy.linear import LinearScaling
@@ -18,7 +19,7 @@ from intpv.rope_strategy.partitioned import PartitionedStrategy
 from intpv.rope_strategy.visual_only import VisualOnlyScaling
 from intpv.rope_strategy.yarn import YarnScaling
 
-from .conftest import YAMLS, built, rotation_of, video
+from .conftest import YAMLS, built, rotation_of
 
 SCALING = [path.stem for path in YAMLS if path.stem != "none" and not isinstance(built(path.stem), PartitionedStrategy)]
 FACTORS = [1.5, 4.0, 7.3]
