@@ -20,7 +20,7 @@ def checks(policy: KVQuant | NoQuant, subject: Callable[[], Subject]) -> list[Ch
         "tokens in order": lambda one: in_place(policy, one),
         "packed once": lambda one: packed_once(policy, one),
         "layer by layer": lambda one: layer_by_layer(policy, one),
-        "questions leave it alone": lambda one: asked(policy, one),
+        "questions leave it alone": lambda one: answers_again(policy, one),
     }
     return [Check(name, lambda law=law: law(subject()), may_refuse=True) for name, law in laws.items()]
 
@@ -72,7 +72,7 @@ def layer_by_layer(policy: KVQuant | NoQuant, subject: Subject) -> str:
     return f"{len(prefill.layers)} layers, the same bits as at once"
 
 
-def asked(policy: KVQuant | NoQuant, subject: Subject) -> str:
+def answers_again(policy: KVQuant | NoQuant, subject: Subject) -> str:
     """A question, another, the first again."""
     llm = replace(subject.llm, kv_quant=policy)
     context = llm.pack(subject.prefill)

@@ -65,7 +65,7 @@ def checks(strategy: RopeStrategy, subject: Callable[[], Subject]) -> list[Check
         "identity at factor 1": lambda: identity(strategy),
         "prefix without question": lambda: prefix_alone(strategy),
         "question in two pieces": lambda: in_pieces(strategy),
-        "positions in order": lambda: in_order(strategy),
+        "positions in order": lambda: never_back(strategy),
         "M-RoPE": lambda: three_axes(strategy),
         "identity on the model": lambda: scaling.checks(subject(), {name: strategy})[0].judge(),
         "angles on the model": lambda: rotation.checks(subject(), {name: strategy})[0].judge(),
@@ -156,7 +156,7 @@ def _same_beginning(strategy, shorter: Layout, longer: Layout, geometry: RopeGeo
             raise Wrong(f"{why} changes {what} before it by {off:.3g} at factor {factor:g}, must by 0")
 
 
-def in_order(strategy: RopeStrategy) -> str:
+def never_back(strategy: RopeStrategy) -> str:
     """From 0 on, never back, whatever follows: spans drawn at random, cut behind each of them."""
     draw, cuts = random.Random(0), 0
     for factor in FACTORS * 3:

@@ -25,8 +25,8 @@ def broken(base, **members):
 
 
 def failed(group: str, option) -> dict[str, str]:
-    """Law -> what it says, of those that fail."""
-    made = list(findings(laws_of(group, option, tiny_model)))
+    """Law -> what it says, of those that fail; without the one that takes seconds."""
+    made = list(findings([law for law in laws_of(group, option, tiny_model) if law.name != "every kv_quant"]))
     assert {one.verdict for one in made} <= {"ok", "refused", FAIL, SKIPPED}
     return {one.name: one.said for one in made if one.verdict == FAIL}
 
@@ -137,7 +137,7 @@ def needs_axes(strategy, geometry, factor):
 
 def test_a_strategy_may_refuse_m_rope():
     laws = laws_of("rope_strategy", broken(RopeStrategy, inv_freq=needs_axes), tiny_model)
-    (found,) = (one for one in findings(laws) if one.name == "M-RoPE")
+    (found,) = findings([law for law in laws if law.name == "M-RoPE"])
     assert (found.verdict, found.said) == ("refused", "Broken takes one axis, got 3")
 
 

@@ -12,7 +12,11 @@ from ..tiny import tiny_model
 from .conftest import YAMLS, built
 
 FACTORS = [1.0, 1.5, 4.0, 7.3]
-LAWS = [(path.stem, law) for path in YAMLS for law in laws_of("rope_strategy", built(path.stem), tiny_model)]
+LAWS = [
+    pytest.param(name, law, marks=pytest.mark.slow if law.name == "every kv_quant" and name != "yarn" else ())
+    for name in (path.stem for path in YAMLS)
+    for law in laws_of("rope_strategy", built(name), tiny_model)
+]
 
 
 @pytest.mark.parametrize(("name", "law"), LAWS, ids=str)
