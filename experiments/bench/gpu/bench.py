@@ -37,7 +37,7 @@ from ...run.quiet import quiet
 from ..kv.allowance import Allowances
 from ..kv.decoder_speed import decoder_speed
 from ..kv.layer_speed import PATCHES, Shape, row_speed
-from ..kv.methods import PEERS, PRESETS, Method
+from ..kv.methods import PEERS, Method, ours
 from .answering import STEPS, answer_times, measuring
 from .contract import contract
 from .tables import as_markdown
@@ -122,7 +122,7 @@ def parts(options: dict) -> Iterator[tuple[str, Callable[[], dict]]]:
         if "measuring" in wanted:
             yield "measuring", partial(measuring, whole, min(KL_FRAMES, most), KL_OPTION)
         if "decoder" in wanted:
-            known: dict[str, Method] = {**PEERS, **PRESETS}
+            known: dict[str, Method] = {**PEERS, **ours(names)}
             methods = {name: known[name] for name in (*DECODED, *names)}
             decodes, allowances = ("triton" if device.type == "cuda" else "eager",), Allowances(60)
             for frames in options["frames"]:
@@ -130,9 +130,8 @@ def parts(options: dict) -> Iterator[tuple[str, Callable[[], dict]]]:
                 yield f"decoder {frames}", partial(decoder_speed, cast(LlamaModel, model.decoder), *given)
         del model, whole
     if "rows" in wanted:
-        presets = {name: PRESETS[name] for name in names}
         tokens = min(KL_FRAMES, most) * PATCHES
-        yield "rows", partial(row_speed, layer, tokens, options["rows"], presets, ("auto",), rounds, Allowances())
+        yield "rows", partial(row_speed, layer, tokens, options["rows"], ours(names), ("auto",), rounds, Allowances())
     if "cost" in wanted:
         yield "cost", partial(tables, model_shape, options["frames"], kv_options())
 

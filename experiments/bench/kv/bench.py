@@ -30,7 +30,7 @@ from .allowance import Allowances
 from .decoder_speed import LLAMA_7B, decoder_speed, random_decoder
 from .fidelity import on_clips, on_video_like
 from .layer_speed import PATCHES, Shape, layer_speed, row_speed
-from .methods import HQQ, PEERS, PRESETS, VARIANTS, Method
+from .methods import HQQ, OPTIONS, PEERS, VARIANTS, Method, ours
 from .mini_model_layers import watched
 from .prefix import VideoLike
 from .tables import markdown
@@ -42,6 +42,7 @@ DEFAULTS = {
     "rounds": 7,
     "out": "analysis/results/bench_kv.json",
     "sections": list(SECTIONS),
+    "options": list(OPTIONS),  # of kv_quant
     "seeds": 3,  # drawn layers
     "clips": 10,
     "clip_frames": [32, 64],
@@ -113,6 +114,7 @@ def checked(options: dict) -> dict:
             check_whole(name, count)
     if set(options["sections"]) - {*SECTIONS, *ON_REQUEST}:
         raise BadInput(f"sections must be some of {', '.join((*SECTIONS, *ON_REQUEST))}, got {options['sections']}")
+    ours(options["options"])
     if "text" in options["sections"]:
         smollm2_base.base_folder(options["base"], options["cache_dir"])
     if options["device"] not in DEVICES or (options["device"] == "cuda" and not torch.cuda.is_available()):
@@ -127,7 +129,8 @@ def run(options: dict) -> None:
     # quanto builds its extension with the ninja beside this Python, also where that folder is not on the path
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     result = Result(options)
-    methods: dict[str, Method] = {**PEERS, **PRESETS, **VARIANTS}
+    presets = ours(options["options"])
+    methods: dict[str, Method] = {**PEERS, **presets, **VARIANTS}
     allowances, sections = result.allowances, options["sections"]
     if "fidelity" in sections:
         drawn = VideoLike(dtype=torch.bfloat16)
@@ -144,7 +147,7 @@ def run(options: dict) -> None:
             read = text_read(llm, words, tokens, ROWS, options["stretches"])
             real = {name: method for name, method in methods.items() if name not in HQQ}
             result.add("fidelity", f"text {tokens} tokens", on_clips(read, real, allowances))
-    timed: dict[str, Method] = {**PEERS, **PRESETS}
+    timed: dict[str, Method] = {**PEERS, **presets}
     device, dtype = options["device"], DEVICES[options["device"]]
     shape = Shape(heads=options["heads"], dtype=dtype, device=torch.device(device))
     decodes = (*DECODES, *(["triton"] if device == "cuda" else []))
@@ -154,7 +157,7 @@ def run(options: dict) -> None:
             result.add("speed", str(tokens), found)
     if "rows" in sections:
         tokens = min(options["tokens"])
-        found = row_speed(shape, tokens, options["rows"], PRESETS, decodes, options["rounds"], allowances)
+        found = row_speed(shape, tokens, options["rows"], presets, decodes, options["rounds"], allowances)
         result.add("rows", str(tokens), found)
     if "decoder" in sections and torch.cuda.is_available():
         decoder = random_decoder(LLAMA_7B, torch.bfloat16, torch.device("cuda"))

@@ -7,7 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from experiments.bench.kv import bench
-from experiments.bench.kv.methods import PEERS, PRESETS
+from experiments.bench.kv.methods import PEERS, ours
 from experiments.bench.kv.tables import markdown
 from experiments.run.command import changed
 from intpv.errors import BadInput
@@ -28,12 +28,12 @@ def test_the_verb_writes_figures_and_a_table_as_it_goes(tmp_path, monkeypatch):
     # every method is either in the table or skipped by name
     assert without_path(measured) | set(result["skipped"]) == {
         *PEERS,
-        *PRESETS,
+        *ours(),
     }
     rows = result["rows"]["256"]["rows"]["2"]
     assert without_path(rows) | set(result["skipped"]) >= {
         "dense",
-        *PRESETS,
+        *ours(),
     }
     assert rows["dense"]["times_dense"]["cpu_ms"]["median"] == 1
     assert markdown(result) == out.with_suffix(".md").read_text()
@@ -46,6 +46,7 @@ def test_the_verb_writes_figures_and_a_table_as_it_goes(tmp_path, monkeypatch):
         ("sections=[sped]", r"some of fidelity, flipbook, speed, rows, decoder, text, got \['sped'\]"),
         ("sections=[]", r"sections must be a list with something in it, .*, got \[\]"),  # the last result as new
         ("device=gpu", "device must be cpu, or cuda where torch sees a GPU, got gpu"),
+        ("options=[int3]", "kv_quant must be one of .*int2.*, got int3"),
         ("rounds=many", "rounds must be a whole number of at least 1, got many"),
         ("tokens=[nan]", "tokens must be a whole number of at least 1, got nan"),
         ("tokens=[4096,1000]", "whole frames of 256, got 1000"),

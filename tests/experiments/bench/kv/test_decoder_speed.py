@@ -6,7 +6,7 @@ from experiments.bench.kv.allowance import Allowances
 from experiments.bench.kv.decoder_speed import decoder_speed, random_decoder
 from experiments.bench.kv.intpv_methods import Ours
 from experiments.bench.kv.layer_speed import Shape
-from experiments.bench.kv.methods import FULL, PRESETS
+from experiments.bench.kv.methods import FULL, ours
 
 from ....tiny import tiny_llama
 
@@ -18,7 +18,7 @@ def test_the_decoder_is_measured_by_the_same_code_on_a_cpu():
     decoder = random_decoder(TINY, torch.float32, CPU)
     allowances = Allowances()
     with torch.inference_mode():
-        found = decoder_speed(decoder, 2, 129, {**FULL, "int4": PRESETS["int4"]}, ("eager",), 1, allowances)
+        found = decoder_speed(decoder, 2, 129, {**FULL, "int4": ours()["int4"]}, ("eager",), 1, allowances)
     assert set(found["methods"]) == {"dynamic", "preallocated", "int4 eager"}, allowances.skipped
     for row in found["methods"].values():
         assert set(row["times"]) == {"attention", "step"}

@@ -6,7 +6,7 @@ import torch
 from experiments.bench.kv.allowance import Allowances
 from experiments.bench.kv.clock import interleaved
 from experiments.bench.kv.layer_speed import Shape, layer_speed
-from experiments.bench.kv.methods import FULL, PRESETS
+from experiments.bench.kv.methods import FULL, ours
 from intpv.errors import BadInput
 
 CPU = torch.device("cpu")
@@ -30,7 +30,7 @@ def test_a_step_is_timed_in_every_round_unless_its_guard_stops_it():
 
 def test_one_layer_is_measured_whole():
     allowances = Allowances()
-    methods = {"preallocated": FULL["preallocated"], "int4": PRESETS["int4"], "best2": PRESETS["best2"]}
+    methods = {"preallocated": FULL["preallocated"], "int4": ours()["int4"], "best2": ours()["best2"]}
     found = layer_speed(Shape(heads=2, head_dim=32), 512, methods, ("eager",), 2, allowances)
     assert set(found["methods"]) == {"preallocated", "int4 eager", "best2 eager"}
     for row in found["methods"].values():

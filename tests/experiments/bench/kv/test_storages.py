@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from experiments.bench.kv.fidelity import bytes_held
-from experiments.bench.kv.methods import PRESETS
+from experiments.bench.kv.methods import ours
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", ours())
 def test_bytes_that_are_walked_equal_the_closed_form(name, small):
-    held = PRESETS[name].hold(small, 1)
+    held = ours()[name].hold(small, 1)
     assert bytes_held(held.held) == held.closed_form(small)
     assert bytes_held(held.held) == held.held.ledger()["total"]
 
