@@ -1,11 +1,15 @@
 """The check verb: sound models pass, what is broken ends with 1, what does not load ends with 2 and one line."""
 
 import sys
+from dataclasses import dataclass
 
 import pytest
 
 from experiments import check
+from experiments.run.command import run_config
 from experiments.run.options import options_of
+from intpv.errors import BadInput
+from intpv.rope_strategy.strategy import RopeStrategy
 
 from ..pretended import pretended
 from ..tiny import tiny_model
@@ -31,6 +35,14 @@ def broken(**_):
 def incomplete(**_):
     """A loader that takes something that is not there."""
     return tiny_model().encoder.vision_tower
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backwards(RopeStrategy):
+    """A strategy that a config may name: beyond the trained length all channels turn the other way."""
+
+    def inv_freq(self, geometry, factor):
+        return super().inv_freq(geometry, factor) * (1 if factor == 1 else -1)
 
 
 @pytest.fixture
@@ -83,6 +95,24 @@ def test_a_loader_that_breaks_is_one_line_that_says_where(ended):
     assert out.startswith("FAIL    loads")
     assert "has no attribute 'vision_tower' (" in out
     assert len(out.splitlines()) == 1
+
+
+def test_naming_an_option_checks_its_laws_and_no_model(ended):
+    code, out, _ = ended("scorer=exact")
+    assert code == 0
+    *laws, last = out.splitlines()
+    assert [law[8:38].strip() for law in laws] == ["answer is right", "others are wrong", "same score again"]
+    assert last.startswith("0 checks failed, in ")
+
+
+def test_a_strategy_that_breaks_a_law_ends_with_1_in_check_and_with_2_elsewhere(ended):
+    target = f"rope_strategy._target_={Backwards.__module__}.Backwards"
+    code, out, _ = ended("rope_strategy=linear", target)
+    assert code == 1
+    assert out.splitlines()[0].startswith("FAIL    frequencies")
+    assert "Backwards.inv_freq must be finite and above 0, got -1 rad per token in channel 0 at factor 1.5" in out
+    with pytest.raises(BadInput, match="rope_strategy=linear: Backwards.inv_freq must be .* in channel 0 at factor 2"):
+        run_config(["rope_strategy=linear", target], None)
 
 
 @pytest.mark.parametrize(
