@@ -111,7 +111,9 @@ def test_a_strategy_that_breaks_a_law_ends_with_1_in_check_and_with_2_elsewhere(
     assert code == 1
     assert out.splitlines()[0].startswith("FAIL    frequencies")
     assert "Backwards.inv_freq must be finite and above 0, got -1 rad per token in channel 0 at factor 1.5" in out
-    with pytest.raises(BadInput, match="rope_strategy=linear: Backwards.inv_freq must be .* in channel 0 at factor 2"):
+    with pytest.raises(
+        BadInput, match=r"rope_strategy=linear: Backwards\.inv_freq must be .* in channel 0 at factor 2"
+    ):
         run_config(["rope_strategy=linear", target], None)
 
 
