@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache, partial
+from typing import Any
 
 from intpv.check.finding import Check
 from intpv.check.shown_model import Subject
@@ -11,7 +12,7 @@ from intpv.model.model import Model
 from intpv.options import option
 from intpv.rearranger.contiguous import Contiguous
 
-GROUPS = {
+GROUPS: dict[str, Callable[[Any, Callable[[], Subject]], list[Check]]] = {
     "rope_strategy": rope_strategy.checks,
     "rearranger": rearranger.checks,
     "kv_quant": kv_quant.checks,
