@@ -59,7 +59,7 @@ def missing_module(error: BaseException) -> str | None:
     cause: BaseException | None = error
     while cause and not isinstance(cause, ModuleNotFoundError):
         cause = cause.__cause__
-    return cause and not_found(cause.name or "")
+    return not_found(cause.name or "") if isinstance(cause, ModuleNotFoundError) else None
 
 
 def not_found(module: str) -> str | None:
