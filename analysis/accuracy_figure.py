@@ -23,8 +23,8 @@ from .page import (
 )
 from .pairs import baseline
 from .runs import Cell
+from .score_columns import prefix
 from .style import GREY, Look, kv_term, looks
-from .table import prefix
 
 Dashes = Literal["-", "--", "-.", ":"]
 STYLES: tuple[Dashes, ...] = ("-", "--", "-.", ":")  # one per rearranger
@@ -83,7 +83,10 @@ def _dashes(orders: Sequence[str], order: str) -> Dashes:
 
 
 def _draw_bounds(axis: Axes, cells: Sequence[Cell], start: str) -> None:
-    for name, label, style in (("ceiling", "ceiling", "--"), ("blind", "blind guess", "-.")):
+    bounds = [("ceiling", "ceiling", "--"), ("blind", "blind guess", "-.")]
+    if not any(f"{start}blind" in cell.metrics for cell in cells):
+        bounds.append(("majority_floor", "majority floor", "-."))
+    for name, label, style in bounds:
         means = {cell.frames: cell.metrics[start + name] for cell in cells if start + name in cell.metrics}
         if means:
             frames = sorted(means)

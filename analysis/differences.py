@@ -20,7 +20,7 @@ from intpv.record.samples import Sample
 
 from .pairs import baseline, full_precision, paired_lines, partners
 from .runs import Cell
-from .table import regimes
+from .score_columns import regimes
 
 REFERENCES = ("baseline", "full precision")
 IDENTITY = ("rearranger", "rope_strategy", "variant", "frames", "kv_quant", "runs", "reference", "regime", "kind")

@@ -22,8 +22,8 @@ from .page import (
     styled,
 )
 from .runs import Cell, kv_rank
+from .score_columns import prefix, regimes
 from .style import GREY, kv_marks, kv_term, looks, shades, strategy_term
-from .table import prefix, regimes
 
 SIZE = "kv/bytes"
 MARGIN = 1.3  # of the x axis, beyond the smallest and the largest

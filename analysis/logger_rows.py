@@ -6,8 +6,8 @@ from itertools import groupby
 from intpv.logger.mirror import Curve, safe
 
 from .runs import GROUPS, SEEDS, Cell, kv_rank
+from .score_columns import prefix, regimes
 from .seeds import over_seeds
-from .table import prefix, regimes
 
 
 def rows(cells: Sequence[Cell]) -> list[dict[str, str | float | None]]:

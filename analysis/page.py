@@ -17,8 +17,8 @@ from matplotlib.ticker import MaxNLocator
 from intpv.escape import figure_text, printable
 
 from .runs import Cell
+from .score_columns import prefix, regimes
 from .style import GREY, run_terms
-from .table import prefix, regimes
 from .units import bytes_text
 
 WIDTH, DPI = 3.2, 375  # inches, and dots per inch of the PNG: 1200 px

@@ -10,7 +10,8 @@ from intpv.metrics.paired import PairedDifference, paired_difference
 from intpv.record.samples import Sample
 
 from .runs import Cell, of_run
-from .table import markdown_table, regimes
+from .score_columns import regimes
+from .table import markdown_table
 from .units import MISSING, interval_text
 
 Read = Callable[[Cell], list[Sample]]

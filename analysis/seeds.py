@@ -14,7 +14,7 @@ from statistics import fmean, stdev
 from intpv.metrics.cell import summarise
 
 from .runs import Cell
-from .table import prefix, regimes
+from .score_columns import prefix, regimes
 
 SPREAD = ("accuracy", "skill")  # metrics that get `<metric>_sd`
 

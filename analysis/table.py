@@ -2,10 +2,8 @@
 
 import csv
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -17,18 +15,10 @@ from intpv.metrics.signatures.in_words import shown
 
 from .provenance import provenance_lines
 from .runs import GROUPS, SEEDS, Cell
-from .units import MISSING, bytes_text, interval_text, nats_text, percent, seconds_text
+from .score_columns import Column, known_of, prefix, regimes, score_blocks
+from .units import MISSING, bytes_text, nats_text, percent, seconds_text
 
-# Columns: what the tables show of a cell, and which regimes a sweep has.
-
-
-@dataclass(frozen=True)
-class Column:
-    group: str  # the upper line of the header
-    header: str
-    text: Callable[[Cell], str]
-    width: int  # characters on a terminal
-    justify: Literal["left", "right"] = "right"
+# Columns: what the tables show of a cell beside its scores (score_columns.py).
 
 
 IDENTITY = (
@@ -80,45 +70,6 @@ def flipped(cell: Cell) -> float | None:
     return sum(known) if known else None
 
 
-def known_of(columns: Sequence[Column], cells: Sequence[Cell]) -> tuple[Column, ...]:
-    """Those columns of which some cell has a figure."""
-    return tuple(column for column in columns if any(column.text(cell) != MISSING for cell in cells))
-
-
-def regimes(cells: Sequence[Cell]) -> list[str]:
-    """Regimes found in the metrics, slow before fast; [""], all questions, where there is none."""
-    found = {name.removesuffix("/accuracy") for cell in cells for name in cell.metrics if name.endswith("/accuracy")}
-    return sorted(found, key=lambda regime: (regime not in ("slow", "fast"), regime == "fast", regime)) or [""]
-
-
-def prefix(regime: str) -> str:
-    return f"{regime}/" if regime else ""
-
-
-def scores(regime: str) -> tuple[Column, ...]:
-    """Of one regime, all in percent: skill with its 95 % interval, accuracy, restricted accuracy, invalid rate."""
-
-    def rate(name: str) -> Callable[[Cell], str]:
-        return lambda cell: percent(cell.metrics.get(prefix(regime) + name))
-
-    return (
-        Column(regime or "all", "skill", lambda cell: skill_text(cell, regime), 16, "left"),
-        Column("", "acc", rate("accuracy"), 5),
-        Column("", "restr", rate("accuracy_restricted"), 5),
-        Column("", "inval", rate("invalid_rate"), 5),
-    )
-
-
-def skill_text(cell: Cell, regime: str) -> str:
-    """Skill, its points below each other, with its interval; a cell without metrics says why: failed, oom, running."""
-    if not cell.metrics:
-        return f"  {cell.status}"
-    name = prefix(regime) + "skill"
-    value, low, high = (cell.metrics.get(name + end) for end in ("", "_ci95_low", "_ci95_high"))
-    videos = cell.metrics.get(prefix(regime) + "videos")
-    return percent(value).rjust(5) + interval_text(low, high, value=value, units=videos)
-
-
 def remark(cell: Cell) -> str:
     """What a reader must know about the cell's numbers; nothing where all went well."""
     if cell.status != "done":
@@ -150,6 +101,11 @@ def _plain(value: float | None) -> str:
 
 LEGEND = (  # what stands for it in a figure, and what is then said
     ("", "skill, accuracy (acc), accuracy with the options given (restr) and answers outside the options (inval) in %"),
+    (
+        "floor",
+        "floor: the score before it, had a kind of question always got one answer; kinds: mean over the kinds; "
+        "text, video, group: all questions of a pair right",
+    ),
     ("]", "[95 % interval, bootstrap over videos]"),
     ("*", "*: of fewer than 10 videos, too few for the interval to be wide enough"),
     (
@@ -166,21 +122,37 @@ FULL_WIDTH = 112  # characters that scores and costs side by side take
 
 def print_table(cells: Sequence[Cell], console: Console) -> None:
     """A block per strategy and rearranger; on a narrow terminal the costs follow the scores in blocks of their own."""
-    measured = tuple(column for regime in regimes(cells) for column in scores(regime))
+    measured = [columns for _, columns in score_blocks(cells)]
     distances, beside = known_of(DISTANCES, cells), known_of(BESIDE, cells)
     wide = console.width >= FULL_WIDTH
-    parts = [measured + COSTS, distances + beside] if wide else [measured, COSTS + beside, distances]
+    parts = _in_width([*measured, COSTS] if wide else measured, console.width)
+    parts += [distances + beside] if wide else [COSTS + beside, distances]
     shown_in_blocks = [columns for columns in parts if columns]
     for columns in shown_in_blocks:
         for title, block in blocks(cells):
             console.print(_block(title, block, IDENTITY + columns), "")
-    figures = [column.text(cell) for columns in shown_in_blocks for column in columns for cell in cells]
+    figures = [text for columns in shown_in_blocks for column in columns for text in _words(column, cells)]
     console.print(Text(legend(figures), style="dim"))
     for cell in cells:
         if remark(cell):
             console.print(
                 Text(printable(f"{cell.name}: {remark(cell)}"), style="yellow" if cell.status == "done" else "red")
             )
+
+
+def _in_width(blocks: Sequence[tuple[Column, ...]], width: int) -> list[tuple[Column, ...]]:
+    """Columns beside each other as far as a row of so many characters takes them."""
+    parts: list[tuple[Column, ...]] = []
+    for columns in blocks:
+        if parts and sum(column.width + 1 for column in (*IDENTITY, *parts[-1], *columns)) <= width:
+            parts[-1] += columns
+        else:
+            parts.append(columns)
+    return parts
+
+
+def _words(column: Column, cells: Sequence[Cell]) -> list[str]:
+    return [column.header, *(column.text(cell) for cell in cells)]
 
 
 def legend(figures: Sequence[str]) -> str:
@@ -216,8 +188,8 @@ def write_markdown(cells: Sequence[Cell], path: Path, heading: str) -> None:
     )
     measured = [
         Column("", f"{regime} {column.header}".strip(), column.text, 0)
-        for regime in regimes(cells)
-        for column in scores(regime)
+        for regime, columns in score_blocks(cells)
+        for column in columns
     ]
     costs = [
         Column("", f"{column.group} {column.header}".strip(), column.text, 0)
@@ -226,7 +198,7 @@ def write_markdown(cells: Sequence[Cell], path: Path, heading: str) -> None:
     columns = [*shared, *measured, *costs, Column("", "remark", remark, 0)]
     rows = [[column.text(cell) for column in columns] for cell in cells]
     header = [column.header for column in columns]
-    said = legend([text for row in rows for text in row[:-1]])
+    said = legend([*header, *(text for row in rows for text in row[:-1])])
     stated = provenance_lines(path.parent, cells)
     text = f"# {printable(heading)}\n\n{stated}\n{said}.\n\n{markdown_table(header, rows)}"
     path.write_text(text, encoding="utf-8")

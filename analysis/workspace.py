@@ -25,8 +25,9 @@ from intpv.record.damaged import Damaged
 from .logger_rows import END_TO_END
 from .pairs import baseline
 from .runs import GROUPS, Cell, read_sweep
+from .score_columns import prefix, regimes
 from .style import looks
-from .table import prefix, regimes, remark
+from .table import remark
 
 PACKAGE = "wandb-workspaces"
 MOST_RUNS = 200  # per panel; W&B's own 10 would leave most cells of a sweep out

@@ -61,7 +61,7 @@ class Write(Callback):
         with only_warn(self.logger):  # the answers are safe
             if self.shown < self.logger.strips:
                 self.shown += 1
-                frames = None if batch.error else batch.frames or self.viewer.frames(batch.item.path)
+                frames = None if batch.error else batch.frames or self.viewer.frames(batch.item)
                 seen = strip(frames.pixels, frames.indices, frames.timestamps, most=SHOWN) if frames else None
                 self.logger.video(outputs.records, seen)
 

@@ -1,4 +1,4 @@
-"""Annotation files: rows out of JSON, JSONL or CSV, each knowing its file and place, so that a fault can be named."""
+"""Annotation files: rows out of JSON, JSONL, CSV or parquet, each with its file and place, to name a fault by."""
 
 import csv
 import io
@@ -125,6 +125,25 @@ def csv_rows(file: Path, columns: Sequence[str], delimiter: str = ",", key: str 
         if len(values) != len(header):
             raise BadInput(f"{file}, line {reader.line_num}: must have {len(header)} columns, got {len(values)}")
         yield Row(file, f"line {reader.line_num}", dict(zip(header, values, strict=True)))
+
+
+def parquet_rows(file: Path, columns: Sequence[str]) -> Iterator[Row]:
+    """Of a parquet file that has `columns`."""
+    try:
+        from pyarrow import ArrowException
+        from pyarrow.parquet import ParquetFile
+    except ImportError:
+        raise BadInput(f"{file} needs a package that is not installed: pip install pyarrow") from None
+    try:
+        table = ParquetFile(file).read()
+    except (OSError, ArrowException) as error:
+        raise BadInput(f"data.root: {file} cannot be read ({_short(str(error).partition(chr(10))[0])})") from None
+    if missing := [name for name in columns if name not in table.column_names]:
+        raise BadInput(
+            f"{file}: must have the columns {', '.join(missing)}, got {_short(', '.join(table.column_names))}"
+        )
+    for index, fields in enumerate(table.to_pylist(), 1):
+        yield Row(file, f"row {index}", fields)
 
 
 def unique(rows: Iterator[Row], field: str) -> dict[str, Row]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypedDict
 
 from intpv.errors import BadInput
+from intpv.video.sampling import Clip
 
 # What a benchmark consists of: videos, each with its questions.
 
@@ -30,6 +31,7 @@ class VideoItem:
     path: str
     questions: tuple[Question, ...]
     labels: dict = field(default_factory=dict)  # of the video; JSON values
+    clip: Clip | None = None  # start and end in seconds of what is shown; None: all of it
 
 
 class ScoreBounds(TypedDict):

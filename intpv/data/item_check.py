@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from intpv.errors import BadInput
 from intpv.escape import HIDDEN, printable
 from intpv.metrics.names import name_beginnings
+from intpv.video.sampling import is_clip
 
 from .benchmark import Question, VideoItem
 
@@ -45,6 +46,8 @@ def _faults(items: Sequence[VideoItem], closed: bool) -> Iterator[tuple[str, str
     for item in items:
         if not isinstance(item.path, str) or not item.path or "\0" in item.path:
             yield "video without a path that a file can have", _name(item.id)
+        if item.clip is not None and not is_clip(item.clip):
+            yield "video with a clip that does not start at 0 s or later and end after its start", _name(item.id)
         if not item.questions:
             yield "video without questions", _name(item.id)
         if not _is_json(item.labels):

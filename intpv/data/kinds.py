@@ -1,12 +1,15 @@
 """Kinds of question: data.kinds asks some of them alone."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from intpv.bounds import shown
 from intpv.errors import BadInput
 
 from .benchmark import Question
+
+Video = TypeVar("Video", bound=Hashable)  # what stands for one
 
 
 def check_kinds(kinds: object) -> None:
@@ -21,9 +24,17 @@ def check_kinds(kinds: object) -> None:
     raise BadInput(f"data.kinds must be null or a list of kinds, got {shown(kinds)}")
 
 
+def chosen_tasks(tasks: Iterable[str], kinds: Sequence[str] | None) -> list[str]:
+    """Those of a benchmark with a file for each kind that are to be asked; BadInput for one that it does not have."""
+    known = list(tasks)
+    if unknown := [kind for kind in kinds or () if kind not in known]:
+        raise BadInput(f"data.kinds must be out of {', '.join(known)}, got {', '.join(unknown)}")
+    return [kind for kind in known if kinds is None or kind in kinds]
+
+
 def chosen_kinds(
-    asked: dict[str, list[Question]], kinds: Sequence[str] | None, file: Path
-) -> dict[str, list[Question]]:
+    asked: dict[Video, list[Question]], kinds: Sequence[str] | None, file: Path
+) -> dict[Video, list[Question]]:
     """Questions of these kinds by video, videos without any left out; BadInput for a kind that no question has."""
     if kinds is None:
         return asked

@@ -16,7 +16,7 @@ GROUPS = (15, 60, 600, 3600)  # seconds
 
 @dataclass(frozen=True)
 class LongVideoBench(MultipleChoice):
-    """Videos of seconds to an hour. Kinds are the 17 categories, duration_group is the most seconds of its group."""
+    """Videos of seconds to an hour. Kinds are the 17 categories, regimes the most seconds of a group."""
 
     name = "longvideobench"
     title = "LongVideoBench"
@@ -35,7 +35,7 @@ class LongVideoBench(MultipleChoice):
                 raise row.fault("duration_group", f"one of {', '.join(map(str, GROUPS))}", group)
             options = row.texts("candidates")
             answer = options[row.whole("correct_choice", 0, len(options) - 1)]
-            labels = {"duration_group": group, "topic": row.text("topic_category"), "level": row.text("level")}
+            labels = {"regime": f"{group}s", "topic": row.text("topic_category"), "level": row.text("level")}
             kind = row.text("question_category")
             video = str(PurePosixPath(row.text("video_path")).with_suffix(""))
             yield Ask(video, self.choice(identity, kind, row.text("question"), options, answer, labels))

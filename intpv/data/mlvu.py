@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
-from intpv.errors import BadInput
-
 from .annotation import json_rows
+from .kinds import chosen_tasks
 from .published import Ask, MultipleChoice
 
 TASKS = {  # question_type -> file, questions as published
@@ -39,18 +38,11 @@ class Mlvu(MultipleChoice):
         return self.folder / "json"
 
     @property
-    def tasks(self) -> list[str]:
-        """Those to be asked."""
-        if unknown := [kind for kind in self.kinds or () if kind not in TASKS]:
-            raise BadInput(f"data.kinds must be out of {', '.join(TASKS)}, got {', '.join(unknown)}")
-        return [kind for kind in TASKS if self.kinds is None or kind in self.kinds]
-
-    @property
     def expected(self) -> int:
-        return sum(TASKS[kind][1] for kind in self.tasks)
+        return sum(TASKS[kind][1] for kind in chosen_tasks(TASKS, self.kinds))
 
     def asked(self) -> Iterator[Ask]:
-        for kind in self.tasks:
+        for kind in chosen_tasks(TASKS, self.kinds):
             stem, _ = TASKS[kind]
             for index, row in enumerate(json_rows(self.file / f"{stem}.json")):
                 if row.text("question_type") != kind:

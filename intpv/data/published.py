@@ -11,6 +11,7 @@ from typing import ClassVar, NamedTuple
 
 from intpv.bounds import check_place, check_whole, shown
 from intpv.errors import BadInput
+from intpv.video.sampling import Clip
 
 from .annotation import VideoFiles
 from .benchmark import Benchmark, Question, VideoItem
@@ -28,6 +29,7 @@ class Ask(NamedTuple):
 
     video: str  # without the ending, below data.videos
     question: Question
+    clip: Clip | None = None  # start and end in seconds of what is shown; None: all of it
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,9 @@ class Published(Benchmark):
         check_template("data.prompt", self.prompt, ("question",))
 
     def _read(self) -> list[VideoItem]:
-        asked: dict[str, list[Question]] = {}
-        for video, question in self.asked():
-            asked.setdefault(video, []).append(question)
+        asked: dict[tuple[str, Clip | None], list[Question]] = {}
+        for video, question, clip in self.asked():
+            asked.setdefault((video, clip), []).append(question)
         count = sum(map(len, asked.values()))
         if not count:
             raise BadInput(f"{self.file}: must hold at least 1 question of {self.title}, got 0")
@@ -110,13 +112,21 @@ class Published(Benchmark):
             )
         files = VideoFiles(self.folder / Path(self.videos).expanduser(), self.endings)
         chosen = [*chosen_kinds(asked, self.kinds, self.file).items()][: self.limit]
-        items = [VideoItem(video.replace("/", "--"), files.path(video), tuple(mine)) for video, mine in chosen]
+        items = [
+            VideoItem(_identity(video, clip), files.path(video), tuple(mine), clip=clip)
+            for (video, clip), mine in chosen
+        ]
         if files.missing:
             first = min(files.missing)
             log.warning(
                 "data=%s: %d of %d videos are not there, as %s", self.name, len(files.missing), len(items), first
             )
         return items
+
+
+def _identity(video: str, clip: Clip | None) -> str:
+    """A name that a file can have: of the video, and of the part of it that is shown."""
+    return video.replace("/", "--") + (f"@{clip[0]:g}-{clip[1]:g}" if clip else "")
 
 
 @dataclass(frozen=True)

@@ -203,7 +203,7 @@ class Inference(LightningModule):
         run keeps, or the file is no longer there."""
         asked = [[getattr(question, name) for question in item.questions] for name in ("text", "options")]
         try:
-            frames = loaded.frames or self.viewer.frames(item.path)
+            frames = loaded.frames or self.viewer.frames(item)
             return memory.measure(self.video_llm, frames.pixels, frames.timestamps, item.id, *asked)
         except (torch.OutOfMemoryError, VideoError) as error:
             log.warning("%s: peaks of memory not measured: %s", item.id, str(error).partition(". ")[0])
@@ -211,7 +211,7 @@ class Inference(LightningModule):
 
     def _warm_watch(self, loaded: Loaded) -> None:
         """A GPU's first video is watched once before the clock, past all caches: they keep seconds for other cells."""
-        frames = loaded.frames or self.viewer.frames(loaded.item.path)
+        frames = loaded.frames or self.viewer.frames(loaded.item)
         features = self.video_llm.look(frames.pixels, loaded.item.id)
         self.video_llm.read(features, frames.timestamps, loaded.item.id)
 

@@ -59,16 +59,16 @@ class Viewer:
     cache: Cache | NoCache
     num_frames: int
 
-    def frames(self, path: str) -> Frames:
+    def frames(self, item: VideoItem) -> Frames:
         """Raises VideoError for a file that cannot be decoded; nothing is kept of it."""
-        frames_key = self._frames_key(path)
+        frames_key, path = self._frames_key(item), item.path
 
         def compute() -> dict[str, Tensor]:
             start = time.perf_counter()
-            video = self.reader.read(path, self.num_frames)
+            video = self.reader.read(path, self.num_frames, item.clip)
             pixels = self.video_llm.model.preprocess.fit(video.frames)
             seconds = torch.tensor(time.perf_counter() - start, dtype=torch.float64)
-            if self._frames_key(path) != frames_key:
+            if self._frames_key(item) != frames_key:
                 raise VideoError(path, CHANGED)
             indices = torch.tensor(video.indices)
             return {"pixels": pixels, "timestamps": video.timestamps, "indices": indices, "seconds": seconds}
@@ -80,18 +80,18 @@ class Viewer:
     def is_ready(self, item: VideoItem) -> bool:
         """Whether the tower's output is in the cache."""
         try:
-            frames_key = self._frames_key(item.path)
+            frames_key = self._frames_key(item)
         except VideoError:
             return False
         return self.cache.contains("tower", self._tower_key(item, frames_key))
 
     def view(self, item: VideoItem, frames: Frames | None = None) -> View:
         """The tower's output of a video; `frames` where they are at hand. Raises VideoError as `frames` does."""
-        fetched, frames_key = True, self._frames_key(item.path)
+        fetched, frames_key = True, self._frames_key(item)
 
         def compute() -> dict[str, Tensor]:
             nonlocal fetched
-            fetched, made_of = False, frames or self.frames(item.path)
+            fetched, made_of = False, frames or self.frames(item)
             if made_of.key != frames_key:
                 raise VideoError(item.path, CHANGED)
             shown = self._shown(made_of, item.id)
@@ -113,15 +113,16 @@ class Viewer:
         indices = tuple(frames.indices[place] for place in places)
         return replace(frames, pixels=frames.pixels[places], indices=indices)
 
-    def _frames_key(self, path: str) -> str:
+    def _frames_key(self, item: VideoItem) -> str:
         """The sampling with its count stands for the indices: with the file's content it fixes them, and it is known
         before the file is opened. Raises VideoError for what is no file to read."""
-        check_file(path)
+        check_file(path := item.path)
         try:
             content = file_hash(path)
         except OSError as error:
             raise VideoError(path, f"cannot be read ({error.strerror})") from None
         reader, fit = self.reader, self.video_llm.model.preprocess
+        part = {} if item.clip is None else {"clip": [float(second) for second in item.clip]}
         return key(
             "frames",
             file=content,
@@ -135,6 +136,7 @@ class Viewer:
             ],
             decoder=[reader.decoder, reader.version],
             fit=fit.fitting,
+            **part,
         )
 
     def _tower_key(self, item: VideoItem, frames_key: str) -> str:
@@ -189,6 +191,6 @@ class Clips(IterableDataset):
 
     def _load(self, item: VideoItem) -> Loaded:
         try:
-            return Loaded(item, self.viewer.frames(item.path) if self.needs(item) else None)
+            return Loaded(item, self.viewer.frames(item) if self.needs(item) else None)
         except VideoError as error:
             return Loaded(item, error=str(error))

@@ -10,6 +10,7 @@ def accuracy(samples: Samples) -> dict[str, float]:
 
     accuracy             correct / asked; a question that could not be answered counts as wrong
     accuracy/<kind>      the same, of one kind
+    accuracy_macro       mean of these over the kinds, as MLVU and MVBench score; left out where there is one kind
     accuracy_restricted  the likeliest option is the answer / asked with options; left out where none was scored
     invalid_rate         answers outside the option set / answered; left out where nothing was answered
     coverage             answered / asked
@@ -24,7 +25,10 @@ def accuracy(samples: Samples) -> dict[str, float]:
     closed = [sample for sample in samples if sample["options"]]
     by_kind = groups(samples, itemgetter("kind"))
     metrics = {"accuracy": mean([is_correct(s) for s in samples]), "coverage": len(answered) / len(samples)}
-    metrics |= {f"accuracy/{kind}": mean([is_correct(s) for s in lines]) for kind, lines in by_kind.items()}
+    of_kinds = {f"accuracy/{kind}": mean([is_correct(s) for s in lines]) for kind, lines in by_kind.items()}
+    metrics |= of_kinds
+    if len(of_kinds) > 1:
+        metrics["accuracy_macro"] = mean([*of_kinds.values()])
     if any(sample.get("choice") is not None for sample in closed):
         metrics["accuracy_restricted"] = mean([is_restricted_correct(s) for s in closed])
     if answered:

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from statistics import fmean
 
 from intpv.metrics.accuracy import accuracy
+from intpv.metrics.group_score import group_score
 from intpv.metrics.interval import accuracy_interval, skill_interval
+from intpv.metrics.majority_floor import majority_floor
 from intpv.metrics.sample import Samples, groups
 from intpv.metrics.skill import skill
 from intpv.metrics.timing import spread
@@ -34,9 +36,9 @@ def by_regime(samples: Samples, measure: Callable[[Samples], dict[str, float]]) 
 def summarise(samples: Samples) -> dict[str, float]:
     """Flat metrics by name, sorted; what is undefined is left out, never NaN. The same for any order of the lines.
 
-    >>> line = {"video": "cat", "kind": "first", "options": [], "labels": {}, "error": "no frames"}
-    >>> summarise([line])
-    {'accuracy': 0.0, 'accuracy/first': 0.0, 'coverage': 0.0, 'questions': 1.0, 'videos': 1.0}
+    >>> line = {"video": "cat", "kind": "first", "options": [], "answer": "red", "labels": {}, "error": "no frames"}
+    >>> {name: value for name, value in summarise([line]).items() if "/" not in name}
+    {'accuracy': 0.0, 'coverage': 0.0, 'majority_floor': 1.0, 'questions': 1.0, 'videos': 1.0}
     """
     metrics = {**_measured(samples), **by_regime(samples, _measured)}
     return dict(sorted(metrics.items()))
@@ -45,7 +47,7 @@ def summarise(samples: Samples) -> dict[str, float]:
 def _measured(samples: Samples) -> dict[str, float]:
     size = {"questions": float(len(samples)), "videos": float(len({sample["video"] for sample in samples}))}
     rates = {**accuracy(samples), **accuracy_interval(samples), **skill(samples), **skill_interval(samples)}
-    return {**size, **rates, **when(samples)}
+    return {**size, **rates, **majority_floor(samples), **group_score(samples), **when(samples)}
 
 
 def cell_metrics(samples: Samples, figures: Mapping[str, VideoMetrics]) -> dict[str, float]:
@@ -53,7 +55,8 @@ def cell_metrics(samples: Samples, figures: Mapping[str, VideoMetrics]) -> dict[
 
     A figure is the mean over the videos that have it, of memory the most; seconds come with their spread.
 
-    >>> lines = [{"video": id, "kind": "first", "options": [], "labels": {}, "error": "no frames"} for id in "ab"]
+    >>> line = {"kind": "first", "options": [], "answer": "red", "labels": {}, "error": "no frames"}
+    >>> lines = [line | {"video": id} for id in "ab"]
     >>> figures = {"a": {"kv/bytes": 10.0, "memory/peak": 5.0}, "b": {"kv/bytes": 30.0, "memory/peak": 7.0}}
     >>> metrics = cell_metrics(lines, figures)
     >>> metrics["kv/bytes"], metrics["memory/peak"]

@@ -29,6 +29,7 @@ ANSWERED = "a video was answered"
 LONG_ANSWER = "an answer has a second token"
 TWO_VIDEOS = "2 videos or more"
 BOUNDS = "the benchmark knows both bounds (flipbook)"
+PAIRED = "questions have the label `pair` (vinoground)"
 GAP = "as ceiling, which is 0.01 or more above blind"
 WHEN = "questions of the kind `when`"
 VALID_WHEN = "one of these answers names a part"
@@ -63,6 +64,20 @@ SUBJECTS: dict[str, dict[str, tuple[Row, ...]]] = {  # heading -> when present -
             ("[<regime>/]coverage", "0 to 1", "Questions answered over questions asked."),
             ("[<regime>/]accuracy", "0 to 1", "Correct answers over questions asked; what failed counts as wrong."),
             ("[<regime>/]accuracy/<kind>", "0 to 1", "Accuracy of one kind of question."),
+            ("[<regime>/]majority_floor", "0 to 1", "Accuracy of always giving the commonest right answer of a kind."),
+            ("[<regime>/]majority_floor/<kind>", "0 to 1", "The same of one kind of question: answer or place."),
+        ),
+        "2 kinds of question or more": (
+            ("[<regime>/]accuracy_macro", "0 to 1", "Mean of accuracy/<kind> over the kinds (M-Avg of MLVU)."),
+            ("[<regime>/]majority_floor_macro", "0 to 1", "Mean of majority_floor/<kind> over the kinds."),
+        ),
+        PAIRED: (
+            ("[<regime>/]pair_score/<kind>", "0 to 1", "Share of pairs of which all questions of the kind are right."),
+            ("[<regime>/]pair_score_floor/<kind>", "0 to 1", "The same of blind guesses, or of one answer to all."),
+        ),
+        f"{PAIRED}, 2 kinds or more": (
+            ("[<regime>/]group_score", "0 to 1", "Share of pairs of which every question is right."),
+            ("[<regime>/]group_score_floor", "0 to 1", "The same of blind guesses, or of one answer to all."),
         ),
         TWO_VIDEOS: (
             ("[<regime>/]accuracy_ci95_low", "0 to 1", "Lower end of the 95 % interval of accuracy, over videos."),

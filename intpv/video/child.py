@@ -46,11 +46,13 @@ def answer(
     repeat: int,
     fps: float | None = None,
     scores: list[float] | None = None,
+    clip: list[float] | None = None,
     **settings,
 ) -> tuple[dict, tuple]:
     """(what to say, the images that follow), whatever happens."""
     try:
-        decoded = decode_file(path, num_frames, Sampler(sampling, repeat, fps, scores), **settings)
+        sampler = Sampler(sampling, repeat, fps, scores, None if clip is None else (clip[0], clip[1]))
+        decoded = decode_file(path, num_frames, sampler, **settings)
         return _described(decoded), tuple(dict(zip(decoded.indices, decoded.images, strict=True)).values())
     except VideoError as error:
         return {"refused": error.reason}, ()

@@ -3,12 +3,12 @@
 import importlib
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from intpv.errors import BadInput, VideoError
-from intpv.video.sampling import Sampler
+from intpv.video.sampling import OutsideVideo, Sampler
 
 DECODERS = ("pyav", "decord")
 
@@ -18,7 +18,7 @@ class Decoded:
     """The frames a sampler picked, as displayed, in the order of time."""
 
     images: tuple[np.ndarray, ...] | np.ndarray  # F times uint8 RGB (H, W, C); a repeated frame is one array, F times
-    seconds: tuple[float, ...]  # F, after the video's first frame
+    seconds: tuple[float, ...]  # F, after the video's first frame, or after the start of the clip
     indices: tuple[int, ...]  # F, which of the available frames
     num_available: int  # frames a full decode returns
     decoder: str
@@ -38,7 +38,14 @@ def decode_file(
         raise BadInput(
             f"video.decoder={decoder} is not installed here ({error}); video.decoder=pyav is exact"
         ) from None
-    return backend.read(path, num_frames, sampler, threads, stream)
+    try:
+        decoded: Decoded = backend.read(path, num_frames, sampler, threads, stream)
+    except OutsideVideo as error:
+        raise VideoError(path, str(error)) from None
+    if sampler.clip is None:
+        return decoded
+    # as of a file that was cut there: the first frame may have come a moment before
+    return replace(decoded, seconds=tuple(max(time - sampler.clip[0], 0.0) for time in decoded.seconds))
 
 
 def check_file(path: str) -> None:

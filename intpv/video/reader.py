@@ -18,7 +18,7 @@ from intpv.bounds import check_whole, shown
 from intpv.errors import BadInput, VideoError
 from intpv.video.decoded import DECODERS, Decoded, decode_file
 from intpv.video.process import Process
-from intpv.video.sampling import ORDERS, Sampler
+from intpv.video.sampling import ORDERS, Clip, Sampler
 
 # Decode: a pure function from (path, settings) to the frames shown as tensors.
 
@@ -37,7 +37,7 @@ class Video:
     """
 
     frames: UInt8[Tensor, "F C H W"]  # RGB, 0 to 255
-    timestamps: Float[Tensor, " F"]  # seconds after the video's first frame
+    timestamps: Float[Tensor, " F"]  # seconds after the video's first frame, or after the start of the clip
     indices: tuple[int, ...]  # which of the available frames
     num_available: int  # frames a full decode returns
     decoder: str
@@ -140,16 +140,17 @@ class VideoReader:
         """The child that decodes; no setting, so neither compared nor pickled."""
         return Process()
 
-    def read(self, path: str | os.PathLike, num_frames: int) -> Video:
+    def read(self, path: str | os.PathLike, num_frames: int, clip: Clip | None = None) -> Video:
         """The F frames of this file, in order of time whatever `order` says, so that a cache can keep them.
 
+        `clip`: start and end in seconds, as if the file had been cut there.
         VideoError names the file and the reason when there are none to be had.
         """
         names = ("decoder", "sampling", "fps", "repeat", "threads", "stream")
         settings = {name: getattr(self, name) for name in names}
         timeout_s, scores = float(self.timeout_s), self.scores_of(path)
-        given = {} if scores is None else {"scores": scores}
-        return as_video(self.process.decode(os.fsdecode(path), timeout_s, num_frames=num_frames, **settings, **given))
+        settings |= {"num_frames": num_frames, "clip": clip, "scores": scores}
+        return as_video(self.process.decode(os.fsdecode(path), timeout_s, **settings))
 
     def scores_of(self, path: str | os.PathLike) -> list[float] | None:
         """This video's, under its file's name with or without the suffix; None with another sampling. BadInput where

@@ -1,17 +1,19 @@
 """Sampling: which of a video's n frames are shown, the same instants for every cell with the same F."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import accumulate
 from math import ceil, inf
+from typing import Any
 
 import numpy as np
 
 from intpv.bounds import check_whole
 from intpv.errors import BadInput
 
+Clip = tuple[float | int, float | int]  # start and end in seconds of a part of a video
 TICK = 1e-6  # s, by which an instant may miss its frame: times are sums of fractions of a second
 
 
@@ -45,9 +47,7 @@ def at_rate(
     the instants are more than F, the middle of F equal parts of them; where they are fewer, the last is repeated.
     """
     _check(len(seconds), num_frames)
-    start = seconds[0]
-    if end is None:
-        end = seconds[-1] + (seconds[-1] - seconds[-2] if len(seconds) > 1 else 0)
+    start, end = seconds[0], lasts_until(seconds, end)
     instants = max(1, ceil((end - start - TICK) * fps))
     chosen = midpoint(instants, num_frames) if instants > num_frames else range(instants)
     shown = [bisect_right(seconds, start + instant / fps + TICK) - 1 for instant in chosen]
@@ -83,6 +83,32 @@ def by_score(scores: Sequence[float], num_frames: int) -> list[int]:
     if num_frames >= count:
         return midpoint(count, num_frames)
     return sorted(sorted(range(count), key=lambda index: (-scores[index], index))[:num_frames])
+def lasts_until(seconds: Sequence[float | int], end: float | int | None = None) -> float | int:
+    """When the last frame goes: `end`, and where that is not known after as long as the one before it stayed."""
+    return end if end is not None else seconds[-1] + (seconds[-1] - seconds[-2] if len(seconds) > 1 else 0)
+
+
+class OutsideVideo(ValueError):
+    """A clip of which the video shows nothing."""
+
+
+def is_clip(clip: Sequence[Any]) -> bool:
+    """Whether these are the start and the end of a part of a video, in seconds."""
+    return len(clip) == 2 and all(type(one) in (int, float) for one in clip) and 0 <= clip[0] < clip[1] < inf
+
+
+def on_screen(seconds: Sequence[float | int], clip: Clip, end: float | int | None = None) -> tuple[int, int]:
+    """(first, last + 1) of the frames shown from the clip's start up to its end; `seconds` count from the first frame.
+
+    >>> on_screen([0, 1, 2, 3, 4], (1.5, 3))  # frame 1 is on screen until 2 s, frame 3 comes when the clip is over
+    (1, 3)
+    """
+    if clip[0] >= lasts_until(seconds, end) - TICK and clip[0] > 0:  # a picture alone lasts no time, and begins at 0
+        raise OutsideVideo(
+            f"the clip from {clip[0]:g} to {clip[1]:g} s begins after its end at {lasts_until(seconds, end):g} s"
+        )
+    first = max(bisect_right(seconds, clip[0] + TICK) - 1, 0)
+    return first, max(bisect_left(seconds, clip[1] - TICK), first + 1)
 
 
 SAMPLINGS: dict[str, Callable[[int, int], list[int]]] = {"midpoint": midpoint, "linspace": linspace, "nested": nested}
@@ -100,20 +126,24 @@ class Sampler:
     repeat: int = 1  # times each frame is shown
     fps: float | int | None = None  # frames per second, with sampling fps
     scores: Sequence[float] | None = None  # of each frame of the video, with sampling scores
+    clip: Clip | None = None  # start and end in seconds of the part that is asked about
 
     def __post_init__(self) -> None:
+        if self.clip is not None and not is_clip(self.clip):
+            raise BadInput(f"a clip must start at 0 s or later and end after its start, got {self.clip}")
         if self.sampling not in NAMES:
             raise BadInput(f"video.sampling must be one of {', '.join(NAMES)}, got {self.sampling}")
         check_whole("video.repeat", self.repeat)
-        if self.needs_times and not (self.fps is not None and type(self.fps) in (float, int) and 0 < self.fps < inf):
+        by_rate = self.sampling == "fps"
+        if by_rate and not (self.fps is not None and type(self.fps) in (float, int) and 0 < self.fps < inf):
             raise BadInput(f"video.sampling=fps needs video.fps, frames per second over 0, got {self.fps}")
-        if not self.needs_times and self.fps is not None:
+        if not by_rate and self.fps is not None:
             raise BadInput(f"video.fps is for video.sampling=fps, got {self.fps} with video.sampling={self.sampling}")
 
     @property
     def needs_times(self) -> bool:
         """Whether the number of frames is not enough to choose."""
-        return self.sampling == "fps"
+        return self.sampling == "fps" or self.clip is not None
 
     @property
     def needs_change(self) -> bool:
@@ -130,27 +160,33 @@ class Sampler:
     ) -> tuple[int, ...]:
         """F indices into n frames, never decreasing; `seconds` are the frames' times, ascending, `end` the last one's.
 
-        Only sampling fps needs times; without an end it takes the last frame to stay as long as the one before it.
         Only sampling change needs `change`, see `by_change`. BadInput for scores of another number of frames.
+        Only sampling fps and a clip need times; without an end the last frame is taken to stay as long as the one
+        before it. Of a clip the frames that are on screen in it are sampled as if there were no others. OutsideVideo
+        where it begins after the video's end.
         """
         if num_frames % self.repeat:
             raise BadInput(f"frames must be a multiple of video.repeat={self.repeat}, got {num_frames}")
-        distinct = num_frames // self.repeat
-        if self.fps is not None:  # given with sampling fps alone
-            if seconds is None or len(seconds) != num_available:
-                raise ValueError(f"{num_available} frames need as many times, got {seconds and len(seconds)}")
+        distinct, first = num_frames // self.repeat, 0
+        if self.needs_times and (seconds is None or len(seconds) != num_available):
+            raise ValueError(f"{num_available} frames need as many times, got {seconds and len(seconds)}")
+        if self.needs_change and (change is None or len(change) != num_available):
+            raise ValueError(f"{num_available} frames need as many changes, got {change and len(change)}")
+        if self.scores is not None and len(self.scores) != num_available:
+            raise BadInput(f"video.scores has {len(self.scores)} scores for a video of {num_available} frames")
+        if self.clip is not None and seconds is not None:
+            first, last = on_screen(seconds, self.clip, end)
+            seconds, end = (self.clip[0], *seconds[first + 1 : last]), min(self.clip[1], lasts_until(seconds, end))
+            num_available = last - first
+        if self.fps is not None and seconds is not None:  # given with sampling fps alone
             chosen = at_rate(seconds, distinct, self.fps, end)
-        elif self.needs_change:
-            if change is None or len(change) != num_available:
-                raise ValueError(f"{num_available} frames need as many changes, got {change and len(change)}")
-            chosen = by_change(change, distinct)
+        elif change is not None and self.needs_change:
+            chosen = by_change(change[first : first + num_available], distinct)
         elif self.scores is not None:
-            if len(self.scores) != num_available:
-                raise BadInput(f"video.scores has {len(self.scores)} scores for a video of {num_available} frames")
-            chosen = by_score(self.scores, distinct)
+            chosen = by_score(self.scores[first : first + num_available], distinct)
         else:
             chosen = SAMPLINGS[self.sampling](num_available, distinct)
-        return tuple(index for index in chosen for _ in range(self.repeat))
+        return tuple(first + index for index in chosen for _ in range(self.repeat))
 
 
 def _check(num_available: int, num_frames: int) -> None:

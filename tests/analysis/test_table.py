@@ -106,3 +106,36 @@ def test_what_quantisation_moves_stands_beside_accuracy(sweep, tmp_path):
         rows = [line for line in text.splitlines() if "itself" in line and "32" in line and "none" in line]
         assert rows
         assert not any("nat" in row for row in rows)
+
+
+def _published(answers, regimes=(), **changes):
+    """Lines of a benchmark that knows no bounds."""
+    return [line | {"ceiling": None, "blind": None, **changes} for line in answers(regimes=regimes)]
+
+
+@pytest.mark.parametrize("width", [80, FULL_WIDTH])
+def test_a_benchmark_without_bounds_has_its_floor_beside_every_accuracy(tmp_path, write_cell, answers, width):
+    write_cell(tmp_path, lines=_published(answers, ("long", "short", "3600s", "15s")))
+    (cell,) = cells = read_sweep(tmp_path)
+    text = printed(cells, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "skill" not in text.splitlines()[2]
+    assert text.index("short") < text.index("long") < text.index("15s") < text.index("3600s")
+    assert text.count("floor") == 1 + 4 + 1 + 1  # all, four regimes, the mean over kinds, and the words for it
+    assert f"{100 * cell.metrics['majority_floor']:.1f}" in text
+    write_markdown(cells, tmp_path / "table.md", "made up")
+    header = (tmp_path / "table.md").read_text(encoding="utf-8").split("| RoPE")[1].splitlines()[0]
+    assert "accuracy | floor | restr | inval | kinds | floor | short acc | short floor |" in header
+
+
+def test_pairs_have_their_scores_and_floors(tmp_path, write_cell, answers):
+    lines = [
+        line | {"kind": ("text", "video")[n // 2 % 2], "labels": {"pair": n // 4}}
+        for n, line in enumerate(_published(answers))
+    ]
+    write_cell(tmp_path, lines=lines)
+    (cell,) = cells = read_sweep(tmp_path)
+    text = printed(cells, FULL_WIDTH)
+    for name in ("pair_score/text", "pair_score/video", "group_score", "group_score_floor"):
+        assert f"{100 * cell.metrics[name]:.1f}" in text
+    assert "text floor" in " ".join(text.split())

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from intpv.data.flipbook import Flipbook
+from intpv.metrics.majority_floor import majority_floor
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +20,17 @@ def flipbook_root(tmp_path_factory) -> str:
 @pytest.fixture
 def flipbook(flipbook_root) -> Flipbook:
     return Flipbook(flipbook_root, limit=4)
+
+
+@pytest.fixture
+def floor_of():
+    """The majority floor of all questions, in tenths of a percent."""
+
+    def of(items) -> float:
+        lines = [vars(question) for item in items for question in item.questions]
+        return round(majority_floor(lines)["majority_floor"], 3)
+
+    return of
 
 
 SHARED = Path(__file__).parents[3] / "shared" / "annotations"

@@ -27,7 +27,7 @@ def test_a_type_that_there_is_none_of(write, kind):
         ActivityNetQa(root).items()
 
 
-def test_the_published_files(published, caplog):
+def test_the_published_files(published, caplog, floor_of):
     items = ActivityNetQa(
         published({"test_q.json": "activitynet_test_q.json", "test_a.json": "activitynet_test_a.json"})
     ).items()
@@ -36,3 +36,4 @@ def test_the_published_files(published, caplog):
     kinds = Counter(question.kind for item in items for question in item.questions)
     assert [kinds[kind] for kind in KINDS] == [800, 800, 800, 2094, 697, 318, 386, 606, 1499]
     check_items(items, "activitynet_qa", closed=False)
+    assert floor_of(items) == 0.246

@@ -29,7 +29,7 @@ def test_a_question(write, caplog):
     assert item.path == f"{root}/videos/86CxyhFV9MI.mp4"
     (question,) = item.questions
     assert (question.id, question.kind, question.answer) == ("86CxyhFV9MI_0", "S2E", "blue")
-    assert question.labels["duration_group"] == 60
+    assert question.labels["regime"] == "60s"
     assert "has 1 questions, LongVideoBench has 1,337 as published" in caplog.text
     check_items(items, "longvideobench", closed=True)
 

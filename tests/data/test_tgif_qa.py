@@ -40,10 +40,11 @@ def test_an_id_twice(write):
         TgifQa(write({FILE: HEADER + ROW + ROW})).items()
 
 
-def test_the_published_file(published, caplog):
+def test_the_published_file(published, caplog, floor_of):
     items = TgifQa(published({FILE: "tgif_Test_frameqa_question.csv"})).items()
     assert "as published" not in caplog.text
     assert len(items) == 7132
     kinds = Counter(question.kind for item in items for question in item.questions)
     assert kinds == {"object": 5586, "number": 3148, "color": 3904, "location": 1053}
     check_items(items, "tgif_qa", closed=False)
+    assert floor_of(items) == 0.339

@@ -11,6 +11,7 @@ from intpv.inference.measuring import Measuring
 from intpv.metrics.names import (
     CALIBRATED,
     METRICS,
+    PAIRED,
     PLACEHOLDERS,
     TWO_VIDEOS,
     UNLIKE,
@@ -25,6 +26,7 @@ from .cli import read
 
 # two videos of a random model may well flip alike
 UNLIKE_ANSWERS = {UNLIKE, f"{UNLIKE}; {UNTIL_RESCORED}"}
+OF_PAIRS = {PAIRED, f"{PAIRED}, 2 kinds or more"}
 PARTS = ("decode", "encode", "rearrange", "prefill", "pack", "watch", "first_token", "ask")
 
 
@@ -62,7 +64,9 @@ def test_a_full_cells_metrics_are_those_of_the_glossary(full):
     every = [replace(metric, name=name) for metric in METRICS for name in _spelled_out(metric.name)]
     lacking = {metric.name: metric.present for metric in every if not any(map(metric.fits, metrics))}
     alone = {name for name in lacking if name.startswith("<regime>/") and TWO_VIDEOS in lacking[name]}  # one video each
-    assert {lacking[name] for name in lacking.keys() - alone} - UNLIKE_ANSWERS == {CALIBRATED, VALID_WHEN}, lacking
+    assert {lacking[name] for name in lacking.keys() - alone} - UNLIKE_ANSWERS == {CALIBRATED, VALID_WHEN, *OF_PAIRS}, (
+        lacking
+    )
     samples = [json.loads(line) for line in (full / "samples.jsonl").open()]
     assert all(sample.keys() == Sample.__annotations__.keys() for sample in samples)
 

@@ -60,7 +60,7 @@ def viewer(llm, tmp_path):
 
 
 def test_the_tower_sees_the_permuted_frames_and_is_told_ascending_times(llm, item, viewer):
-    frames, plain = viewer("ordered").frames(item.path), viewer("ordered").view(item)
+    frames, plain = viewer("ordered").frames(item), viewer("ordered").view(item)
     assert torch.equal(plain.features, llm.look(frames.pixels, item.id))
     for order in ("shuffled", "reversed"):
         seen, places = viewer(order).view(item), ORDERS[order](FRAMES, 0, item.id)
@@ -82,7 +82,7 @@ def test_the_cache_holds_the_frames_once_and_the_tower_outputs_of_every_order(it
 
 def test_frames_at_hand_and_frames_from_the_cache_are_shown_alike(item, viewer, llm, tmp_path):
     backwards = viewer("reversed")
-    at_hand = backwards.view(item, backwards.frames(item.path))
+    at_hand = backwards.view(item, backwards.frames(item))
     fresh = Viewer(llm, VideoReader(order="reversed"), Cache(tmp_path / "other"), FRAMES).view(item)
     assert torch.equal(at_hand.features, fresh.features)
     assert at_hand.indices == fresh.indices

@@ -8,7 +8,7 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from intpv.errors import BadInput
+from intpv.errors import BadInput, VideoError
 from intpv.video.reader import VideoReader
 from intpv.video.sampling import ORDERS
 from tests.video.streams import number_in
@@ -61,3 +61,16 @@ def test_repeated_frames_are_shown_at_their_own_time(short_clip):
     assert video.timestamps.tolist() == [t for t in distinct.timestamps.tolist() for _ in range(4)]
     with pytest.raises(BadInput, match=r"frames must be a multiple of video.repeat=4, got 6"):
         VideoReader(repeat=4).read(str(short_clip), 6)
+
+
+def test_a_clip_is_read_as_if_the_file_had_been_cut_there(encode_clip, tmp_path, decoder):
+    unequal = encode_clip(tmp_path / "unequal.mp4", num_frames=32, gap=3)  # frames last 0.04 and 0.12 s in turn
+    video = VideoReader(decoder=decoder).read(unequal, 4, (0.5, 0.8))  # 0.48, 0.52, 0.64, 0.68 s
+    assert [number_in(frame.permute(1, 2, 0).numpy()) for frame in video.frames] == [6, 7, 8, 9]
+    assert video.timestamps.tolist() == pytest.approx([0, 0.02, 0.14, 0.18], abs=1e-3)
+    assert VideoReader(decoder=decoder).read(unequal, 2, (2.42, 99)).indices == (30, 31)  # it ends at 2.48 s
+
+
+def test_a_clip_beyond_the_end_costs_that_video_alone(short_clip):
+    with pytest.raises(VideoError, match=r"short.mp4: the clip from 9 to 10 s begins after its end at 1.2 s"):
+        VideoReader().read(short_clip, 8, (9, 10))

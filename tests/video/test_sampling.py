@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intpv.errors import BadInput
-from intpv.video.sampling import SAMPLINGS, TICK, Sampler, at_rate, linspace, midpoint, nested
+from intpv.video.sampling import SAMPLINGS, TICK, OutsideVideo, Sampler, at_rate, linspace, midpoint, nested
 
 counts = st.integers(1, 100_000)
 shown = st.integers(1, 512)
@@ -110,3 +110,28 @@ def test_errors_carry_both_numbers():
         Sampler(sampling="fps")
     with pytest.raises(BadInput, match=r"got 2 with video.sampling=nested"):
         Sampler(sampling="nested", fps=2)
+
+
+@given(gaps, st.floats(0, 30), st.floats(0.01, 30), st.integers(1, 16), st.sampled_from(list(SAMPLINGS)))
+def test_a_clip_is_sampled_as_the_frames_on_screen_in_it_alone(between, start, length, f, sampling):
+    seconds = [0.0, *np.cumsum(between)]
+    ends = [*seconds[1:], seconds[-1] + 1]
+    clip, sampler = (start, start + length), Sampler(sampling, clip=(start, start + length))
+    shown = [i for i, (comes, goes) in enumerate(zip(seconds, ends, strict=True)) if comes < clip[1] and goes > start]
+    # an instant on the edge of a frame may fall to either side
+    if any(abs(edge - time) < 1e-4 for edge in clip for time in (*seconds, ends[-1])):
+        return
+    if not shown:
+        with pytest.raises(OutsideVideo, match=r"begins after its end at"):
+            sampler.indices(len(seconds), f, seconds, ends[-1])
+    else:
+        expected = [shown[i] for i in SAMPLINGS[sampling](len(shown), f)]
+        assert list(sampler.indices(len(seconds), f, seconds, ends[-1])) == expected
+
+
+def test_a_clip_at_a_fixed_rate_counts_from_its_start():
+    seconds = [i / 10 for i in range(100)]
+    sampler = Sampler("fps", fps=2, clip=(3.25, 5.25))
+    assert sampler.indices(100, 4, seconds, 10) == (32, 37, 42, 47)
+    with pytest.raises(BadInput, match=r"a clip must start at 0 s or later and end after its start, got \(3, 3\)"):
+        Sampler(clip=(3, 3))

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ class Slow(VideoReader):
 
     by: str = ""
 
-    def read(self, path, num_frames):
+    def read(self, path, num_frames, part=None):
         shutil.copyfile(self.by, path)
         return super().read(path, num_frames)
 
@@ -57,21 +57,21 @@ def viewer(llm, tmp_path):
 def test_a_file_that_is_replaced_while_it_is_decoded_is_refused_and_not_kept(viewer, item, other, tmp_path):
     original = tmp_path / "original.mp4"
     shutil.copyfile(item.path, original)
-    expected = viewer(VideoReader()).frames(str(original)).pixels
+    expected = viewer(VideoReader()).frames(replace(item, path=str(original))).pixels
     shutil.rmtree(tmp_path / "cache")
     with pytest.raises(VideoError, match=r"short\.mp4: the file changed while it was read$"):
         viewer(Slow(by=other)).view(item)
     shutil.copyfile(original, item.path)
-    assert torch.equal(viewer(VideoReader()).frames(item.path).pixels, expected)
+    assert torch.equal(viewer(VideoReader()).frames(item).pixels, expected)
 
 
 def test_frames_of_a_file_that_was_replaced_since_are_not_taken_for_its_own(viewer, item, other):
     ours = viewer(VideoReader())
-    frames = ours.frames(item.path)
+    frames = ours.frames(item)
     shutil.copyfile(other, item.path)
     with pytest.raises(VideoError, match=r"short\.mp4: the file changed while it was read$"):
         ours.view(item, frames)
-    assert not torch.equal(ours.frames(item.path).pixels, frames.pixels)
+    assert not torch.equal(ours.frames(item).pixels, frames.pixels)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_what_is_no_file_to_read_is_a_refused_video(viewer, item, make):
     make(item.path)
     ours = viewer(VideoReader())
     assert not ours.is_ready(item)
-    for see in (ours.view, lambda item: ours.frames(item.path)):
+    for see in (ours.view, lambda item: ours.frames(item)):
         with pytest.raises(VideoError, match=r"short\.mp4: (no such file|is not a regular file|the file is empty)$"):
             see(item)
 
@@ -92,4 +92,15 @@ def test_a_file_that_fails_while_it_is_hashed_is_a_refused_video(viewer, item, m
 
     monkeypatch.setattr("intpv.inference.viewing.file_hash", fails)
     with pytest.raises(VideoError, match=r"short\.mp4: cannot be read \(Input/output error\)$"):
-        viewer(VideoReader()).frames(item.path)
+        viewer(VideoReader()).frames(item)
+
+
+def test_a_part_of_a_video_is_kept_apart_from_the_whole_and_from_other_parts(viewer, item):
+    ours = viewer(VideoReader())
+    parts = [replace(item, clip=clip) for clip in (None, (0, 0.4), (0.4, 1))]
+    shown = [ours.frames(part) for part in parts]
+    assert len({frames.key for frames in shown}) == 3
+    assert len({frames.indices for frames in shown}) == 3
+    assert [ours.frames(part).indices for part in parts] == [frames.indices for frames in shown]
+    ours.view(parts[1])
+    assert [ours.is_ready(part) for part in parts] == [False, True, False]
