@@ -30,12 +30,14 @@ def check_template(key: str, template: object, needed: Sequence[str], allowed: S
 def lettered(prompt: str, option: str, question: str, options: Sequence[str]) -> str:
     r"""The text to ask: `prompt` with the question, and with a line of each option where it says {options}.
 
+    {Question} is the question as a sentence begins: ActivityNet-QA's are in lower case.
+
     >>> lettered("{question}\n{options}\nThe best answer is:", "({letter}) {option}", "What?", ["red", "blue"])
     'What?\n(A) red\n(B) blue\nThe best answer is:'
     """
     if not options:
-        return prompt.format(question=question, options="")
+        return prompt.format(question=question, Question=question.capitalize(), options="")
     if len(options) > len(ascii_uppercase):
         raise BadInput(f"a question must have at most {len(ascii_uppercase)} options, got {len(options)}: {question}")
     lines = (option.format(letter=ascii_uppercase[index], option=text) for index, text in enumerate(options))
-    return prompt.format(question=question, options="\n".join(lines))
+    return prompt.format(question=question, Question=question.capitalize(), options="\n".join(lines))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from intpv.bounds import check_place, check_whole, shown
 from intpv.errors import BadInput
@@ -45,7 +45,8 @@ class Published(Benchmark):
     split: str = "test"
     limit: int | None = None  # the first videos only; None: all
     kinds: Sequence[str] | None = None  # these kinds of question only; None: all
-    prompt: str = "{question}"
+    prompt: str = "{question}"  # a template, or the name of one of `prompts`
+    prompts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # as published: name -> prompt and option
     _items: list[VideoItem] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -57,6 +58,7 @@ class Published(Benchmark):
             )
         check_whole("data.limit", self.limit, or_null=True)
         check_kinds(self.kinds)
+        self._choose_prompt()
         self._check_prompt()
 
     @abstractmethod
@@ -84,8 +86,28 @@ class Published(Benchmark):
             self._items.extend(self._read())
         return [*self._items]
 
+    def _choose_prompt(self) -> None:
+        """Put the template in the place of its name; one that differs by split has a template of each."""
+        of_names = isinstance(self.prompts, Mapping)
+        if not of_names or not all(isinstance(one, Mapping) and "prompt" in one for one in self.prompts.values()):
+            raise BadInput(f"data.prompts must give names a prompt each, got {shown(self.prompts)}")
+        if not isinstance(self.prompt, str) or self.prompt not in self.prompts:
+            if self.prompts and "{" not in str(self.prompt):
+                known = f"{', '.join(self.prompts)}, or a template with {{question}}"
+                raise BadInput(f"data.prompt must be one of {known}, got {shown(self.prompt)}")
+            return
+        chosen, name = self.prompts[self.prompt], self.prompt
+        template = chosen["prompt"]
+        if isinstance(template, Mapping):
+            if self.split not in template:
+                raise BadInput(f"data.prompt={name} is for the splits {', '.join(template)}, got {self.split}")
+            template = template[self.split]
+        object.__setattr__(self, "prompt", template)
+        if getattr(self, "option", "") is None:
+            object.__setattr__(self, "option", chosen.get("option"))
+
     def _check_prompt(self) -> None:
-        check_template("data.prompt", self.prompt, ("question",))
+        check_template("data.prompt", self.prompt, ("Question" if "{Question}" in str(self.prompt) else "question",))
 
     def _read(self) -> list[VideoItem]:
         asked: dict[tuple[str, Clip | None], list[Question]] = {}
@@ -134,9 +156,11 @@ class MultipleChoice(Published):
     """Questions with options. The answer is an option's text: where the right option is there twice, both are right."""
 
     prompt: str = "{question}\n{options}"
-    option: str = "{letter}. {option}"  # a line of {options}
+    option: str | None = None  # a line of {options}; None: the prompt's own, else "{letter}. {option}"
 
     def _check_prompt(self) -> None:
+        if self.option is None:
+            object.__setattr__(self, "option", "{letter}. {option}")
         check_template("data.prompt", self.prompt, ("question", "options"))
         check_template("data.option", self.option, ("option",), ("letter",))
 
@@ -161,4 +185,5 @@ class MultipleChoice(Published):
         elif len(set(options)) < len(options):
             fault = "a wrong option twice"
         labels = {**(labels or {}), **({"fault": fault} if fault else {})}
-        return Question(identity, kind, lettered(self.prompt, self.option, question, options), options, answer, labels)
+        text = lettered(self.prompt, self.option or "", question, options)
+        return Question(identity, kind, text, options, answer, labels)

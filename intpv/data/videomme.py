@@ -1,5 +1,6 @@
-"""Video-MME (BradyFU/Video-MME): the questions as Hugging Face has them (parquet, or the TSV that VLMEvalKit makes of
-it), videos/<videoID>.mp4 and subtitle/<videoID>.srt. Kinds are task_type, a video's regime is short, medium or long.
+"""Video-MME (BradyFU/Video-MME): a parquet file, or VLMEvalKit's TSV of it, and data/<videoID>.mp4.
+
+Kinds are task_type, a video's regime is its duration: short, medium or long. Subtitles are subtitle/<videoID>.srt.
 """
 
 import ast
