@@ -33,6 +33,8 @@ def main() -> None:
         for change in arguments.override:
             if not change.startswith(("scorer=", "scorer.")):
                 raise BadInput(f"only scorer=... and its fields change a score, got {change}")
+        if any(change.startswith("scorer.likelihood=") for change in arguments.override):
+            raise BadInput("scorer.likelihood is what a run asks its model for: what was the likeliest option stays")
         if not any(change.startswith("scorer=") for change in arguments.override):
             raise BadInput(f"scorer must be named: scorer=..., one of {', '.join(options_of('scorer'))}")
         cells = [] if arguments.cfg else cells_of(arguments.sweep)  # before anything dear is imported

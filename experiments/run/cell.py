@@ -61,7 +61,8 @@ class Write(Callback):
         with only_warn(self.logger):  # the answers are safe
             if self.shown < self.logger.strips:
                 self.shown += 1
-                frames = None if batch.error else batch.frames or self.viewer.frames(batch.item)
+                unseen = batch.error or self.viewer.reader.blind
+                frames = None if unseen else batch.frames or self.viewer.frames(batch.item)
                 seen = strip(frames.pixels, frames.indices, frames.timestamps, most=SHOWN) if frames else None
                 self.logger.video(outputs.records, seen)
 
@@ -189,8 +190,8 @@ def _run(
         loader = DataLoader(Clips(left, viewer, module.needs_frames), batch_size=None)
         trainer.predict(module, loader, return_predictions=False)
     static = {
-        "frames": config["frames"],
-        "groups": len(video_llm.order(config["frames"])),
+        "frames": viewer.frames_shown,
+        "groups": 0 if reader.blind else len(video_llm.order(config["frames"])),
         "rearrangement_is_noop": int(not encoder.mixes_time),
     }
     sums, records = StoredSums(run.path), run.records()

@@ -113,5 +113,6 @@ class CalibrationFlipbook(Flipbook):
 def _bound(scene: Scene, question: Asked, times: tuple[int, ...]) -> ScoreBounds:
     event = shortest(scene, question)
     footprint = event.seen(times) if event else None
-    best = ceiling(scene, question, times)
-    return {"ceiling": best, "blind": blind(scene, question), "labels": {"footprint": footprint}}
+    guessed = blind(scene, question)
+    best = ceiling(scene, question, times) if times else guessed
+    return {"ceiling": best, "blind": guessed, "labels": {"footprint": footprint}}

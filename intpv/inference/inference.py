@@ -85,9 +85,11 @@ class Inference(LightningModule):
             raise BadInput(
                 f"measure reads plain attention over the whole prefix, {viewer.video_llm.model.name} has {more}"
             )
+        if self.measuring.is_on and viewer.reader.blind:
+            raise BadInput("measure reads attention to frames, video.blind=true shows none: measure=none does without")
         memory, ids = self.measuring.memory, [item.id for item in benchmark.items()]
         # by id: a cell that is gone on with measures the same videos
-        self.memory, self.weighed = memory, set(ids[: memory.videos if memory else 0])
+        self.memory, self.weighed = memory, set(ids[: memory.videos if memory and not viewer.reader.blind else 0])
         self.compared = dict.fromkeys(self.measuring.chosen(ids))
         self.scorer, self.benchmark, self.prefixes = scorer, benchmark, prefixes
         self._cold = True  # nothing has been asked yet: kernels are built and loaded at their first use
@@ -95,7 +97,7 @@ class Inference(LightningModule):
     @cached_property
     def beyond_plain(self) -> str | None:
         """What keeps attention from being plain, as far as the config and the number of frames tell."""
-        length = self.video_llm.prefix_layout(self.viewer.num_frames).length + 1
+        length = self.video_llm.prefix_layout(self.viewer.frames_shown).length + 1
         return beyond_plain(self.video_llm.model.decoder, length)
 
     def needs_frames(self, item: VideoItem) -> bool:
@@ -129,7 +131,8 @@ class Inference(LightningModule):
         path = chosen(context.packed.layers[0], self.video_llm.device)
         fused = path in ("compiled", "triton") and not self.beyond_plain
         bounds = self.benchmark.bounds(item, read.indices)
-        texts, options = ([getattr(one, name) for one in item.questions] for name in ("text", "options"))
+        texts = [question.text for question in item.questions]
+        options = [self.scorer.weighed(question.options) for question in item.questions]
         if self._cold and (fused or self.video_llm.device.type == "cuda"):
             # a throw-away round: these very shapes, also those of steps in which some questions have ended
             self.video_llm.ask_each(context, texts, options, keep_logits=False)
@@ -147,14 +150,13 @@ class Inference(LightningModule):
             asked.append(question)
             answers.append(answer)
             score = self.scorer.score(answer.text, question)
-            choice = None if answer.choice is None else question.options[answer.choice]
             records.append(
                 {
                     **_record(item, question, bound),
                     "prediction": answer.text,
                     "correct": score.correct,
                     "valid": score.valid,
-                    "choice": choice,
+                    "choice": self.scorer.likeliest(question.options, answer.loglik),
                     "loglik": [round(value, 4) for value in answer.loglik],
                 }
             )
@@ -211,6 +213,8 @@ class Inference(LightningModule):
 
     def _warm_watch(self, loaded: Loaded) -> None:
         """A GPU's first video is watched once before the clock, past all caches: they keep seconds for other cells."""
+        if self.viewer.reader.blind:
+            return
         frames = loaded.frames or self.viewer.frames(loaded.item)
         features = self.video_llm.look(frames.pixels, loaded.item.id)
         self.video_llm.read(features, frames.timestamps, loaded.item.id)
@@ -231,7 +235,7 @@ class Inference(LightningModule):
                 made = make(view.features, view.timestamps, video_id)
             pack_s, fetched = sum(taken.get("pack", [])), view.fetched
             seconds = {"decode_s": view.decode_s, "encode_s": view.encode_s, "prefill_s": self._since(start) - pack_s}
-            seconds["rearrange_s"] = view.split_s + sum(taken["merge"])
+            seconds["rearrange_s"] = view.split_s + sum(taken.get("merge", []))
             if isinstance(made, VideoContext):
                 return Read(made, None, view.indices, {**seconds, "pack_s": pack_s}, fetched)
             prefilled = Prefilled(made, view.indices, seconds)
@@ -249,7 +253,7 @@ class Inference(LightningModule):
     def _prefix_bytes(self) -> int:
         """Of one in full precision."""
         return ledger.closed_form(
-            NoQuant(), self.video_llm.model.llm, self.video_llm.prefix_layout(self.viewer.num_frames)
+            NoQuant(), self.video_llm.model.llm, self.video_llm.prefix_layout(self.viewer.frames_shown)
         )
 
     def transfer_batch_to_device(self, batch: Loaded, device: torch.device, dataloader_idx: int) -> Loaded:

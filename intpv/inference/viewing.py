@@ -59,6 +59,11 @@ class Viewer:
     cache: Cache | NoCache
     num_frames: int
 
+    @property
+    def frames_shown(self) -> int:
+        """0 where the run is blind."""
+        return 0 if self.reader.blind else self.num_frames
+
     def frames(self, item: VideoItem) -> Frames:
         """Raises VideoError for a file that cannot be decoded; nothing is kept of it."""
         frames_key, path = self._frames_key(item), item.path
@@ -78,7 +83,9 @@ class Viewer:
         return Frames(entry["pixels"], entry["timestamps"], indices, seconds, frames_key)
 
     def is_ready(self, item: VideoItem) -> bool:
-        """Whether the tower's output is in the cache."""
+        """Whether the tower's output is in the cache, or is not needed."""
+        if self.reader.blind:
+            return True
         try:
             frames_key = self._frames_key(item)
         except VideoError:
@@ -86,7 +93,12 @@ class Viewer:
         return self.cache.contains("tower", self._tower_key(item, frames_key))
 
     def view(self, item: VideoItem, frames: Frames | None = None) -> View:
-        """The tower's output of a video; `frames` where they are at hand. Raises VideoError as `frames` does."""
+        """The tower's output of a video; `frames` where they are at hand. Raises VideoError as `frames` does.
+
+        Of a blind run no group of frames: the file is not looked at, and need not be there.
+        """
+        if self.reader.blind:
+            return View(torch.zeros(0, 1, 1, 1), torch.zeros(0, dtype=torch.float64), (), 0.0, 0.0, 0.0, fetched=False)
         fetched, frames_key = True, self._frames_key(item)
 
         def compute() -> dict[str, Tensor]:

@@ -3,7 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 from typing import ClassVar, Protocol, runtime_checkable
+
+from intpv.bounds import shown
+from intpv.errors import BadInput
 
 
 @dataclass(frozen=True)
@@ -25,11 +29,46 @@ class Asked(Protocol):
     def options(self) -> Sequence[str]: ...
 
 
+LIKELIHOODS = ("text", "per_character", "letter")
+
+
 @dataclass(frozen=True)
 class Scorer(ABC):
-    """Decides whether a prediction is right; an option of conf/scorer each."""
+    """Decides whether a prediction is right; an option of conf/scorer each.
+
+    Beside the prediction the likeliest option is told, by the log-likelihood of its text, of its text over the number
+    of its characters (short options are likelier for being short), or of its letter, for prompts that show letters.
+    """
 
     needs_options: ClassVar[bool] = False  # whether an open question can never be right under it
+
+    likelihood: str = "text"  # text | per_character | letter
+
+    def __post_init__(self) -> None:
+        if self.likelihood not in LIKELIHOODS:
+            raise BadInput(f"scorer.likelihood must be one of {', '.join(LIKELIHOODS)}, got {shown(self.likelihood)}")
+
+    def weighed(self, options: Sequence[str]) -> Sequence[str]:
+        """What the model is asked the log-likelihood of, one for each option.
+
+        >>> from intpv.scorer.letters import Letters
+        >>> list(Letters(likelihood="letter").weighed(["red", "blue"]))
+        ['A', 'B']
+        """
+        return ascii_uppercase[: len(options)] if self.likelihood == "letter" else options
+
+    def likeliest(self, options: Sequence[str], loglik: Sequence[float]) -> str | None:
+        """The option by the log-likelihoods (nats) of what is `weighed`; None without options, the first of equals.
+
+        >>> from intpv.scorer.letters import Letters
+        >>> Letters().likeliest(["no", "perhaps"], [-2.0, -3.0])
+        'no'
+        >>> Letters(likelihood="per_character").likeliest(["no", "perhaps"], [-2.0, -3.0])
+        'perhaps'
+        """
+        if self.likelihood == "per_character":
+            loglik = [value / len(option) for value, option in zip(loglik, options, strict=True)]
+        return options[max(range(len(loglik)), key=loglik.__getitem__)] if loglik else None
 
     @abstractmethod
     def score(self, prediction: str, question: Asked) -> Score:

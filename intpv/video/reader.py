@@ -14,7 +14,7 @@ from einops import rearrange
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from intpv.bounds import check_whole, shown
+from intpv.bounds import check_flag, check_whole, shown
 from intpv.errors import BadInput, VideoError
 from intpv.video.decoded import DECODERS, Decoded, decode_file
 from intpv.video.process import Process
@@ -114,8 +114,10 @@ class VideoReader:
     threads: int = 1  # of the decoder; 0 lets it choose
     stream: int | None = None  # stream index in the file; None: the first video stream
     timeout_s: float | int = 60  # seconds for one video; the decoder is killed after it
+    blind: bool = False  # no video is read: the questions are asked of the prompt alone
 
     def __post_init__(self) -> None:
+        check_flag("video.blind", self.blind)
         Sampler(self.sampling, self.repeat, self.fps)  # refuses what it cannot do before any file is read
         for name, known in (("decoder", DECODERS), ("order", ORDERS)):
             if (got := getattr(self, name)) not in (*known,):
@@ -146,6 +148,8 @@ class VideoReader:
         `clip`: start and end in seconds, as if the file had been cut there.
         VideoError names the file and the reason when there are none to be had.
         """
+        if self.blind:
+            raise BadInput(f"video.blind=true reads no video, got {os.fsdecode(path)} to read")
         names = ("decoder", "sampling", "fps", "repeat", "threads", "stream")
         settings = {name: getattr(self, name) for name in names}
         timeout_s, scores = float(self.timeout_s), self.scores_of(path)

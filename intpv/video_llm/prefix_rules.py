@@ -10,6 +10,8 @@ from torch import Tensor
 from intpv.budget.budget import Budget
 from intpv.budget.none import NoBudget
 from intpv.encoder.prefix_pieces import Piece, embeddings_of, layout_of
+from intpv.encoder.video_encoder import VideoEncoder
+from intpv.errors import BadInput
 from intpv.layout import Layout, Span
 from intpv.model.model import Model
 from intpv.rope_strategy.own_rope import own_rope
@@ -40,6 +42,14 @@ class PrefixRules:
         layout = layout_of(pieces)
         embeddings = embeddings_of(pieces, visual, self.model.llm.get_input_embeddings())
         return self._rotation(layout, seconds, grid), {"inputs_embeds": embeddings[None], **beside}
+
+    def blind(self) -> tuple[Rotation, dict[str, Any]]:
+        """The prompt's text alone. BadInput for M-RoPE, whose positions follow from frames."""
+        grid, embed = self.model.encoder.grid, self.model.llm.get_input_embeddings()
+        if len(grid) > 1:
+            raise BadInput(f"a prefix without frames is not there for M-RoPE, got the model {self.model.name}")
+        embeddings = embeddings_of(pieces := self._pieces([], grid), embed.weight[:0], embed)
+        return self._rotation(layout_of(pieces), [], grid), {"inputs_embeds": embeddings[None]}
 
     def layout(self, num_frames: int) -> Layout:
         """Of a watched video of F frames, its timestamps left at 0. Under a budget that looks at the video, as many
@@ -75,8 +85,10 @@ class PrefixRules:
         return visual_reach(layout_of(self._pieces(evenly(seconds, frames), grid)))
 
     def _pieces(self, seconds: list[float], grid: tuple[int, ...]) -> list[Piece]:
-        prompt = self.model.prompt
-        return self.model.encoder.pieces(self.model.tokenizer, prompt.before_video, prompt.after_video, seconds, grid)
+        prompt, encoder = self.model.prompt, self.model.encoder
+        # what an encoder puts between and behind frames goes where there are none
+        pieces = type(encoder).pieces if seconds else VideoEncoder.pieces
+        return pieces(encoder, self.model.tokenizer, prompt.before_video, prompt.after_video, seconds, grid)
 
 
 def evenly(seconds: Sequence[float], count: int) -> list[float]:

@@ -75,7 +75,7 @@ class VideoLLM:
 
     @torch.inference_mode()
     def look(self, pixels: UInt8[Tensor, "F C h w"], video_id: str = "") -> Float[Tensor, "m N *P E"]:
-        """Fitted frames through the tower, in groups: all that does not depend on projector, RoPE and quantisation."""
+        """Fitted frames through the tower, in groups: all that comes before projector, RoPE and quantisation."""
         order, together = self.order(len(pixels), video_id), self.model.encoder.frames_per_slot
         with lap("split", self.device):
             slots = pixels if together == 1 else pixels.unflatten(0, (-1, together))
@@ -113,9 +113,7 @@ class VideoLLM:
     def read(
         self, features: Float[Tensor, "m N *P E"], timestamps: Float[Tensor, " F"], video_id: str = ""
     ) -> VideoContext:
-        """`prefill` and `pack`, to the same bits, but each layer is packed as soon as it is read: one at a time is held
-        in full precision.
-        """
+        """`prefill` and `pack`, to the same bits, but each layer is packed as it is read: one at a time is unpacked."""
         if self.passes.prefill_tokens is not None:  # no layer is whole before the last pass
             return self.pack(self.prefill(features, timestamps, video_id))
         rotation, given = self._prefix(features, timestamps, video_id)
@@ -135,7 +133,9 @@ class VideoLLM:
         return VideoContext(packing.done(), rotation)
 
     def _prefix(self, features: Tensor, timestamps: Tensor, video_id: str) -> tuple[Rotation, dict[str, Any]]:
-        """How the prefix is rotated, and what the decoder is given."""
+        """How the prefix is rotated, and what the decoder is given. Without a group it is text alone."""
+        if not len(features):
+            return self.prefix_rules.blind()
         return self.prefix_rules.prefix(self.tokens(features, video_id), timestamps.tolist(), video_id)
 
     @property

@@ -104,6 +104,11 @@ def test_bounds_follow_the_frames_that_were_shown(flipbook):
     assert json.loads(json.dumps(flipbook.bounds(fast, midpoint(256, 8))))
 
 
+def test_without_a_frame_nobody_can_do_better_than_guess(flipbook):
+    bounds = [bound for item in flipbook.items() for bound in flipbook.bounds(item, ())]
+    assert all(bound["ceiling"] == bound["blind"] > 0 for bound in bounds)
+
+
 def test_a_frame_shown_twice_counts_twice_and_tells_nothing_more(flipbook):
     item, once = flipbook.items()[1], midpoint(256, 16)
     twice = [t for t in once for _ in (0, 1)]

@@ -6,22 +6,23 @@ from pathlib import Path
 import pytest
 import torch
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
 
+from experiments.run.command import unchecked
 from intpv.errors import BadInput, VideoError
 from intpv.video.reader import VideoReader
 from intpv.video.sampling import ORDERS
 from tests.video.streams import number_in
 
 OPTIONS = sorted((Path(__file__).parents[2] / "conf" / "video").glob("*.yaml"))
+READING = [path for path in OPTIONS if path.stem != "blind"]
 
 
 def made(path):
     """As a run makes it, beside the keys that it refers to."""
-    return instantiate(OmegaConf.create({"seed": 0, "video": OmegaConf.load(path)}).video)
+    return instantiate(unchecked([f"video={path.stem}"])[0]["video"])
 
 
-@pytest.mark.parametrize("path", OPTIONS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", READING, ids=lambda path: path.stem)
 def test_the_option_reads_a_clip(path, short_clip):
     reader = made(path)
     video = reader.read(short_clip, 8)
@@ -32,6 +33,17 @@ def test_the_option_reads_a_clip(path, short_clip):
 
 def test_the_default_is_the_class_without_arguments():
     assert made(OPTIONS[0].with_name("default.yaml")) == VideoReader()
+
+
+def test_the_controls_are_what_they_say(short_clip):
+    readers = {path.stem: made(path) for path in OPTIONS}
+    assert {name for name, reader in readers.items() if reader.blind} == {"blind"}
+    whole = readers["default"].read(short_clip, 8)
+    assert set(readers["one_frame"].read(short_clip, 8).indices) == {15}  # the middle of 30
+    assert len(set(readers["repeated"].read(short_clip, 8).indices)) == 4 < len(set(whole.indices))
+    orders = {name: reader.permutation(8, "clip") for name, reader in readers.items()}
+    assert orders["reversed"] == list(range(8))[::-1]
+    assert sorted(orders["shuffled"]) == orders["one_frame"] == orders["default"] != orders["shuffled"]
 
 
 @pytest.mark.parametrize("order", ORDERS)
