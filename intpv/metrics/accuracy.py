@@ -12,12 +12,13 @@ def accuracy(samples: Samples) -> dict[str, float]:
     accuracy/<kind>      the same, of one kind
     accuracy_macro       mean of these over the kinds, as MLVU and MVBench score; left out where there is one kind
     accuracy_restricted  the likeliest option is the answer / asked with options; left out where none was scored
+    accuracy_answered    correct / answered: what the files that could be read tell; left out where nothing was answered
     invalid_rate         answers outside the option set / answered; left out where nothing was answered
     coverage             answered / asked
 
     >>> line = {"kind": "count", "options": [], "error": None, "valid": True}
     >>> accuracy([line | {"correct": True}, line | {"correct": False}])
-    {'accuracy': 0.5, 'coverage': 1.0, 'accuracy/count': 0.5, 'invalid_rate': 0.0}
+    {'accuracy': 0.5, 'coverage': 1.0, 'accuracy/count': 0.5, 'accuracy_answered': 0.5, 'invalid_rate': 0.0}
     """
     if not samples:
         return {}
@@ -32,5 +33,6 @@ def accuracy(samples: Samples) -> dict[str, float]:
     if any(sample.get("choice") is not None for sample in closed):
         metrics["accuracy_restricted"] = mean([is_restricted_correct(s) for s in closed])
     if answered:
+        metrics["accuracy_answered"] = mean([is_correct(s) for s in answered])
         metrics["invalid_rate"] = mean([not s["valid"] for s in answered])
     return metrics

@@ -91,6 +91,7 @@ SUBJECTS: dict[str, dict[str, tuple[Row, ...]]] = {  # heading -> when present -
             ),
         ),
         "a question was answered": (
+            ("[<regime>/]accuracy_answered", "0 to 1", "Correct answers over questions answered: favours failing."),
             ("[<regime>/]invalid_rate", "0 to 1", "Answers outside the question's options over questions answered."),
         ),
         BOUNDS: (

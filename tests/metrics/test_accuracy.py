@@ -20,7 +20,7 @@ def test_every_rate_is_between_0_and_1(draw):
 def test_kinds_average_to_the_whole_when_equally_many(draw):
     metrics = accuracy(draw())
     kinds = [value for name, value in metrics.items() if name.startswith("accuracy/")]
-    assert sum(kinds) / len(kinds) == pytest.approx(metrics["accuracy"])
+    assert sum(kinds) / len(kinds) == pytest.approx(metrics["accuracy"]) == pytest.approx(metrics["accuracy_macro"])
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=20), st.data())
@@ -32,6 +32,7 @@ def test_failing_never_helps(line, failed, correct, data):
     assert after["accuracy"] <= before["accuracy"]
     assert after.get("accuracy_restricted", 0) <= before["accuracy_restricted"]
     assert after["coverage"] == pytest.approx(1 - 1 / len(lines))
+    assert after.get("accuracy_answered", 0) * after["coverage"] == pytest.approx(after["accuracy"])
 
 
 def test_failed_lines_are_wrong_even_if_they_say_otherwise(line):
