@@ -10,6 +10,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from hydra.utils import instantiate
@@ -39,7 +40,7 @@ def main() -> None:
         for name, size in sizes.items():
             check_whole(name, size)
     with tempfile.TemporaryDirectory() as place:
-        result = {"what": "seconds of all questions; theirs / ours is how many times faster one prefix is"}
+        result: dict = {"what": "seconds of all questions; theirs / ours is how many times faster one prefix is"}
         result |= {"provenance": provenance(), **sizes, **bench(Path(place), **sizes)}
     write_result(options.out, result)
     print(*lines(result), sep="\n")
@@ -57,11 +58,11 @@ def bench(place: Path, rounds: int, videos: int, questions: int, frames: int) ->
     set_threads(1)
     viewer = Viewer(build.video_llm(config), instantiate(config["video"]), build.cache(config), frames)
     views = {item.id: viewer.view(item) for item in items}  # warm, too
-    found = {}
-    for name, known in (("behind_prefix", views), ("from_the_file", {})):
-        found[name] = alternate(
-            lambda known=known: _once(viewer, items, known), lambda known=known: _each(viewer, items, known), rounds
-        )
+    sources: dict[str, dict[str, View]] = {"behind_prefix": views, "from_the_file": {}}
+    found = {
+        name: alternate(partial(_once, viewer, items, known), partial(_each, viewer, items, known), rounds)
+        for name, known in sources.items()
+    }
     return {"read_s": read_s, **found}
 
 

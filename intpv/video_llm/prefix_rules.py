@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -48,7 +49,8 @@ class PrefixRules:
         grid, embed = self.model.encoder.grid, self.model.llm.get_input_embeddings()
         if len(grid) > 1:
             raise BadInput(f"a prefix without frames is not there for M-RoPE, got the model {self.model.name}")
-        embeddings = embeddings_of(pieces := self._pieces([], grid), embed.weight[:0], embed)
+        none = torch.arange(0, device=self.model.llm.device)
+        embeddings = embeddings_of(pieces := self._pieces([], grid), embed(none), embed)
         return self._rotation(layout_of(pieces), [], grid), {"inputs_embeds": embeddings[None]}
 
     def layout(self, num_frames: int) -> Layout:
