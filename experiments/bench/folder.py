@@ -41,12 +41,12 @@ def main() -> None:
             check_whole(name, size)
     with tempfile.TemporaryDirectory() as place:
         result: dict = {"what": "seconds of all questions; theirs / ours is how many times faster one prefix is"}
-        result |= {"provenance": provenance(), **sizes, **bench(Path(place), **sizes)}
+        result |= {"provenance": provenance(), **sizes, **both_ways(Path(place), **sizes)}
     write_result(options.out, result)
-    print(*lines(result), sep="\n")
+    print(*report_lines(result), sep="\n")
 
 
-def bench(place: Path, rounds: int, videos: int, questions: int, frames: int) -> dict:
+def both_ways(place: Path, rounds: int, videos: int, questions: int, frames: int) -> dict:
     """Seconds of reading the questions, and of asking them in both ways."""
     file = write_questions(place, videos, questions)
     start = time.perf_counter()
@@ -101,7 +101,7 @@ def _ask(viewer: Viewer, item: VideoItem, known: dict[str, View], texts: list[st
     llm.ask(llm.read(view.features, view.timestamps, item.id), texts)
 
 
-def lines(result: dict) -> Iterator[str]:
+def report_lines(result: dict) -> Iterator[str]:
     """For reading."""
     asked = result["videos"] * result["questions"]
     about = f"{result['videos']} videos of {result['frames']} frames"

@@ -114,7 +114,7 @@ class VideoReader:
     threads: int = 1  # of the decoder; 0 lets it choose
     stream: int | None = None  # stream index in the file; None: the first video stream
     timeout_s: float | int = 60  # seconds for one video; the decoder is killed after it
-    blind: bool = False  # no video is read: the questions are asked of the prompt alone
+    blind: bool | int = False  # true: no video is read: the questions are asked of the prompt alone
 
     def __post_init__(self) -> None:
         check_flag("video.blind", self.blind)
