@@ -1,10 +1,13 @@
 """Shapes written as jaxtyping types are checked in every test; one thread keeps runs comparable."""
 
+import inspect
 import os
+from dataclasses import is_dataclass
 from pathlib import Path
+from typing import Any, get_args
 
+import jaxtyping
 import pytest
-from jaxtyping import install_import_hook
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("WANDB_MODE", "offline")
@@ -15,7 +18,35 @@ if not __debug__:
 if (own := Path(__file__).parents[1] / "conf" / "local" / "default.yaml").exists():
     raise pytest.UsageError(f"{own} would be obeyed by the tests too: move it away meanwhile")
 
-install_import_hook("intpv", "beartype.beartype")
+_jaxtyped = jaxtyping.jaxtyped
+
+
+def _typed(made: Any, *, typechecker: Any) -> Any:
+    """What the import hook puts around every function and dataclass. jaxtyping binds and checks a call's arguments anew
+    for the sake of shapes, which takes half of the suite's time: where no shape is named, beartype alone checks them."""
+    if isinstance(made, type):
+        if is_dataclass(made) and "__init__" in vars(made):
+            made.__init__ = _typed(made.__init__, typechecker=typechecker)
+        return made
+    if not inspect.isfunction(made) or any(map(_may_name_a_shape, made.__annotations__.values())):
+        return _jaxtyped(made, typechecker=typechecker)
+    return typechecker(made)
+
+
+def _may_name_a_shape(hint: Any) -> bool:
+    """Of a name in quotes nobody knows yet what it stands for."""
+    if isinstance(hint, list | tuple):  # of a callable's arguments
+        return any(map(_may_name_a_shape, hint))
+    kind = type(hint)
+    return (
+        kind.__name__ in ("str", "ForwardRef")
+        or kind.__module__.partition(".")[0] == "jaxtyping"
+        or any(map(_may_name_a_shape, get_args(hint)))
+    )
+
+
+jaxtyping.jaxtyped = _typed
+jaxtyping.install_import_hook("intpv", "beartype.beartype")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -32,13 +63,19 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
-@pytest.fixture(autouse=True)
-def _each_alone(monkeypatch):
-    """The same draws whatever ran before, no config folder of another test's, and no real-time process left behind: it
-    would keep all others from running, its own children's helpers first."""
+@pytest.fixture(scope="session")
+def _seed():
+    """Where there is no GPU, torch.manual_seed only notes where it was called from, in milliseconds for each test."""
     import torch
 
+    return torch.manual_seed if torch.cuda.is_available() else torch.default_generator.manual_seed
+
+
+@pytest.fixture(autouse=True)
+def _each_alone(monkeypatch, _seed):
+    """The same draws whatever ran before, no config folder of another test's, and no real-time process left behind: it
+    would keep all others from running, its own children's helpers first."""
     monkeypatch.setenv("INTPV_CONFIG_DIR", "")  # --config-dir sets it for the rest of a process
-    torch.manual_seed(0)
+    _seed(0)
     yield
     assert not hasattr(os, "SCHED_OTHER") or os.sched_getscheduler(0) == os.SCHED_OTHER

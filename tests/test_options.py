@@ -21,6 +21,13 @@ def test_fields_are_changed_by_name():
     assert option("kv_quant", "int2", sinks=0).sinks == 0
 
 
+def test_it_is_made_anew_each_time_and_keeps_nothing_of_fields_given_before():
+    kv = option("kv_quant", "int2")
+    option("kv_quant", "int2", bits=8)
+    assert option("kv_quant", "int2") == kv
+    assert option("kv_quant", "int2") is not kv
+
+
 def test_an_unknown_name_is_refused_with_those_there_are():
     with pytest.raises(BadInput, match=r"kv_quant must be one of .*int2.*, got int3"):
         option("kv_quant", "int3")

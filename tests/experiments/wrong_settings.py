@@ -4,6 +4,7 @@ As a program it prints a line for each that is not refused as it should be, and 
 """
 
 import copy
+import functools
 
 from hydra import compose, initialize_config_dir
 
@@ -70,6 +71,12 @@ WRONG = {
 
 
 def composed(overrides: str) -> tuple[dict, dict]:
+    """Config and choices, the caller's own to change."""
+    return copy.deepcopy(_composed(overrides))
+
+
+@functools.cache
+def _composed(overrides: str) -> tuple[dict, dict]:
     register_resolvers()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         found = compose("config", overrides.split(), return_hydra_config=True)

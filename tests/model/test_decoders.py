@@ -85,13 +85,14 @@ REFUSED = {
     ),
     "chunks": (
         lambda of: AutoConfig.for_model(
-            "llama4_text", **of(layer_types=["chunked_attention"] * 3, num_local_experts=2)
+            "llama4_text", **of(layer_types=["chunked_attention"] * 3, num_local_experts=2, intermediate_size_mlp=96)
         ),
         "Llama4TextModel has layers of chunked_attention",
     ),
     "linear": (
         lambda of: AutoConfig.for_model(
-            "qwen3_next", **of(head_dim=32, layer_types=["linear_attention", "full_attention", "full_attention"])
+            "qwen3_next",
+            **of(head_dim=32, layer_types=["linear_attention", "full_attention", "full_attention"], **EXPERTS),
         ),
         "Qwen3NextModel has layers of linear_attention",
     ),
@@ -105,6 +106,7 @@ REFUSED = {
             **of(q_lora_rank=16, kv_lora_rank=16, qk_rope_head_dim=16, qk_nope_head_dim=16, v_head_dim=16),
             **{
                 "n_routed_experts": 2,
+                "moe_intermediate_size": 32,
                 "num_experts_per_tok": 1,
                 "n_group": 1,
                 "topk_group": 1,

@@ -104,18 +104,36 @@ def test_without_git_there_is_no_commit(package, monkeypatch):
     assert set(repository(package).values()) == {None}
 
 
-@pytest.mark.parametrize(
-    ("asked", "answer"),
-    [
-        ("pass", "ieee"),
-        ("torch.set_float32_matmul_precision('high')", "tf32"),
-        ("torch.set_float32_matmul_precision('highest')", "ieee"),
-        ("torch.backends.cuda.matmul.allow_tf32 = True", "tf32"),
-        ("torch.backends.cuda.matmul.fp32_precision = 'tf32'", "tf32"),
-    ],
-)
-def test_it_says_who_has_asked_for_tf32(asked, answer):
-    assert _elsewhere(asked)["float32_products"] == answer
+TF32 = {
+    "pass": "ieee",
+    "torch.set_float32_matmul_precision('high')": "tf32",
+    "torch.set_float32_matmul_precision('highest')": "ieee",
+    "torch.backends.cuda.matmul.allow_tf32 = True": "tf32",
+    "torch.backends.cuda.matmul.fp32_precision = 'tf32'": "tf32",
+}
+
+
+@pytest.fixture(scope="module")
+def said_of_tf32() -> dict[str, str]:
+    """Each in a process of its own, forked behind the import of torch: imports alone compute nothing, start no thread."""
+    code = f"""
+import json, os, torch
+from intpv.record.environment import environment
+assert len(os.listdir("/proc/self/task")) == 1
+for asked in {list(TF32)}:
+    if os.fork() == 0:
+        exec(asked)
+        print(json.dumps([asked, environment(0, "cpu")["float32_products"]]), flush=True)
+        os._exit(0)
+    assert os.wait()[1] == 0
+"""
+    return dict(map(json.loads, _printed(code, OMP_NUM_THREADS="1").splitlines()))
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads cannot be counted here")
+@pytest.mark.parametrize("asked", TF32)
+def test_it_says_who_has_asked_for_tf32(said_of_tf32, asked):
+    assert said_of_tf32[asked] == TF32[asked]
 
 
 def test_an_image_may_ask_for_tf32_before_anything_runs():
@@ -142,8 +160,11 @@ def test_the_driver_is_the_kernel_modules(tmp_path, monkeypatch):
 def _elsewhere(statement: str, **variables: str) -> dict:
     """In a process of its own: torch reads the variables once, and its settings are everybody's."""
     code = f"import json, torch; {statement}; from intpv.record.environment import environment as here"
-    code += "; print(json.dumps(here(0, 'cpu')))"
+    return json.loads(_printed(f"{code}; print(json.dumps(here(0, 'cpu')))", **variables))
+
+
+def _printed(code: str, **variables: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=os.environ | variables, cwd=ROOT
     )
-    return json.loads(done.stdout)
+    return done.stdout
