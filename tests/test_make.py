@@ -122,20 +122,22 @@ def half_installed(venv: Path) -> None:
     shutil.rmtree(next(venv.glob("lib/python*/site-packages/torch-1.dist-info")))
 
 
+@pytest.mark.slow
 def test_make_works_whatever_is_exported_and_does_nothing_twice(clone):
     assert "[1/3]" in made(clone, **HOSTILE)
     assert "/3]" not in made(clone, **HOSTILE)
     assert "[3/3]" in made(clone) or (clone / ".venv/.installed").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "anew"),
     [
         (half_installed, False),
-        pytest.param(without_pip, False, marks=pytest.mark.slow),
-        pytest.param(pip_half_gone, True, marks=pytest.mark.slow),
-        pytest.param(dangling, True, marks=pytest.mark.slow),
-        pytest.param(of_another_version, True, marks=pytest.mark.slow),
+        (without_pip, False),
+        (pip_half_gone, True),
+        (dangling, True),
+        (of_another_version, True),
     ],
 )
 def test_make_mends_a_damaged_environment(clone, damage, anew):

@@ -114,6 +114,7 @@ def test_words_and_legend_lie_outside_of_the_data_and_inside_of_the_page(sweep, 
         assert min(text.get_fontsize() for text in legend.get_texts()) >= 6
 
 
+@pytest.mark.slow
 def test_the_same_data_gives_the_same_files(sweep):
     """In another process with other hashes of texts, at another time."""
     program = "import sys, analysis.summary as s; s.summarise_sweep(sys.argv[1])"

@@ -91,6 +91,7 @@ def test_mixed_sides_in_more_than_one_piece(changes, monkeypatch):
         _agree(layer, share, rows)
 
 
+@pytest.mark.slow
 def test_compiled_once_for_all_lengths():
     """Few rows of one format: two loops, one for keys and one for values."""
     compiled._of_its_own.cache_clear()

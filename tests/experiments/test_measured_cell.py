@@ -32,9 +32,10 @@ PARTS = ("decode", "encode", "rearrange", "prefill", "pack", "watch", "first_tok
 
 @pytest.fixture
 def full(bench, evaluate) -> Path:
-    """A cell with all measures; once it is done, asking for it again costs nothing."""
+    """A cell with all measures, made once."""
     more = ("measure.reference=both", "measure.signatures=true", "measure.visual_rows=2")
-    assert evaluate("sweep.name=measured_cell", "measure=full", *more, "kv_quant=int8", "frames=16")[0] == 0
+    if not bench.cells("measured_cell"):
+        assert evaluate("sweep.name=measured_cell", "measure=full", *more, "kv_quant=int8", "frames=16")[0] == 0
     (cell,) = bench.cells("measured_cell").values()
     return cell
 

@@ -15,6 +15,7 @@ from .cli import read
 
 STATISTICS = ("mean", "median", "p95", "max")
 FLIPS = ("right_to_wrong", "wrong_to_right", "changed_wrong")
+UNDRAWN = "measure.figures=false"  # pictures take longer than these cells; test_measured_cell.py looks at them
 
 
 def _metrics(bench, sweep):
@@ -25,7 +26,7 @@ def _metrics(bench, sweep):
 @pytest.mark.slow
 def test_measures_of_an_interrupted_cell_are_those_of_a_whole_one(bench, evaluate, monkeypatch):
     more = ("measure.reference=both", "measure.signatures=true", "measure.visual_rows=2")
-    arguments = ("frames=16", "kv_quant=int2", "measure=full", *more)
+    arguments = ("frames=16", "kv_quant=int2", "measure=full", UNDRAWN, *more)
     assert evaluate("sweep.name=kl", *arguments)[0] == 0
     append = RunFolder.append
 
@@ -82,7 +83,8 @@ def test_some_videos_are_measured_the_same_ones_in_every_cell(bench, evaluate, m
 
     monkeypatch.setattr(Measuring, "measure", noted)
     for kv in ("none", "int2"):
-        assert evaluate("sweep.name=some", f"kv_quant={kv}", "measure=full", "measure.videos=1")[0] == 0
+        more = ("measure=full", "measure.videos=1", UNDRAWN)
+        assert evaluate("sweep.name=some", f"kv_quant={kv}", *more)[0] == 0
     assert len(measured) == 2
     assert len(set(measured)) == 1  # and its prefix in full precision was at hand
     for cell in bench.cells("some").values():
@@ -108,6 +110,7 @@ def test_at_the_trained_length_the_run_is_its_own_reference(bench, evaluate):
             "measure=signatures",
             "measure.attention_kl=true",
             "measure.reference=both",
+            UNDRAWN,
         )[0]
         == 0
     )
@@ -131,7 +134,7 @@ def test_repeated_frames_fall_into_the_references_bins(bench, evaluate, monkeypa
         return grouped(reference, modified, rows)
 
     monkeypatch.setattr(measuring, "grouped", spy)
-    assert evaluate("sweep.name=control", "frames=32", "video.repeat=4", "measure=grouped")[0] == 0
+    assert evaluate("sweep.name=control", "frames=32", "video.repeat=4", "measure=grouped", UNDRAWN)[0] == 0
     assert len(seen) == 2  # videos
     for few, many in seen:
         assert many == tuple(time for time in few for _ in range(4))
