@@ -12,7 +12,6 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import InstantiationException
 from hydra.initialize import get_gh_backup, restore_gh_from_backup
 from hydra.utils import instantiate
-from omegaconf import DictConfig
 
 from intpv.errors import BadInput
 
@@ -31,9 +30,9 @@ def option(group: str, name: str, **fields: Any) -> Any:
     if name not in places:
         raise BadInput(f"{group} must be one of {', '.join(sorted(places))}, got {name}")
     # what ships stays as it is while a process lives; a user may be at work on files of their own
-    composed = _composed if config_folders() == (CONF,) else _composed.__wrapped__
+    kept, of = config_folders() == (CONF,), (group, name, places[name])
     try:
-        return instantiate(composed(group, name, places[name]), **fields)  # of a copy
+        return instantiate(_composed(*of) if kept else _composed.__wrapped__(*of), **fields)  # of a copy
     except InstantiationException as error:
         if lost := missing_module(error):
             raise BadInput(f"{group}={name}: {lost}") from None
@@ -41,7 +40,7 @@ def option(group: str, name: str, **fields: Any) -> Any:
 
 
 @cache
-def _composed(group: str, name: str, home: Path) -> DictConfig:
+def _composed(group: str, name: str, home: Path) -> Any:
     """What Hydra makes of the option, which takes it a tenth of a second; it looks nowhere but in `home` first."""
     outer = get_gh_backup()  # of a program that is itself one of Hydra's
     GlobalHydra.instance().clear()

@@ -2,7 +2,9 @@
 
 import inspect
 import os
+from collections.abc import Callable
 from dataclasses import is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,12 +23,19 @@ if (own := Path(__file__).parents[1] / "conf" / "local" / "default.yaml").exists
 _jaxtyped = jaxtyping.jaxtyped
 
 
-def _typed(made: Any, *, typechecker: Any) -> Any:
-    """What the import hook puts around every function and dataclass. jaxtyping binds and checks a call's arguments anew
-    for the sake of shapes, which takes half of the suite's time: where no shape is named, beartype alone checks them."""
+def _typed(*, typechecker: Any) -> Callable[[Any], Any]:
+    """What the import hook puts around every function and dataclass.
+
+    For the sake of shapes jaxtyping binds a call's arguments anew, and checks them twice: where a function names no
+    shape, beartype alone checks them.
+    """
+    return partial(_checked, typechecker=typechecker)
+
+
+def _checked(made: Any, typechecker: Any) -> Any:
     if isinstance(made, type):
         if is_dataclass(made) and "__init__" in vars(made):
-            made.__init__ = _typed(made.__init__, typechecker=typechecker)
+            made.__init__ = _checked(made.__init__, typechecker)
         return made
     if not inspect.isfunction(made) or any(map(_may_name_a_shape, made.__annotations__.values())):
         return _jaxtyped(made, typechecker=typechecker)

@@ -115,7 +115,7 @@ TF32 = {
 
 @pytest.fixture(scope="module")
 def said_of_tf32() -> dict[str, str]:
-    """Each in a process of its own, forked behind the import of torch: imports alone compute nothing, start no thread."""
+    """Each in a process of its own, forked after the import of torch, which computes nothing and starts no thread."""
     code = f"""
 import json, os, torch
 from intpv.record.environment import environment
