@@ -27,7 +27,7 @@ from .verdict import is_loss, points, verdict
 
 RESULTS = Path(__file__).parent / "results"
 README = Path(__file__).parents[1] / "README.md"
-BLOCK = re.compile(r"(?<=## What the ablation shows\n\n).*?(?=## Add a scaling strategy)", re.DOTALL)
+BLOCK = re.compile(r"(?<=## What the ablation shows\n\n).*?(?=## Add your own)", re.DOTALL)
 SCALING, POLICIES = "mini_ablation_unused", "kv_policies_unused"  # splits (data.seed) that nothing was tuned on
 KEPT = {
     "mini_ablation": ("table.md", "table.csv", "differences.csv", "accuracy.png", "kv.png"),

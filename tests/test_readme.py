@@ -61,7 +61,9 @@ def test_every_command_of_evaluate_is_composed():
             compose("config", [re.sub(r"=([^,\[]+),.*", r"=\1", one) for one in given])  # the first of what is swept
 
 
-@pytest.mark.parametrize("group", ["encoder", "rearranger", "rope_strategy", "kv_quant", "logger", "cache", "measure"])
+@pytest.mark.parametrize(
+    "group", ["encoder", "rearranger", "rope_strategy", "budget", "kv_quant", "logger", "cache", "measure"]
+)
 def test_the_options_of_the_table_are_those_of_conf(group):
     row = " ".join(re.findall(rf"^\|`{group}`[\w, ]*\|(.*)\|$", README, re.MULTILINE))
     assert set(re.findall(r"`(\w+)`", row)) == {file.stem for file in (ROOT / "conf" / group).glob("*.yaml")}

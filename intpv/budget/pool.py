@@ -23,7 +23,7 @@ class Pool(Budget):
     [(0, 5)]
     """
 
-    grid: Sequence[int] | Any = (2, 2)  # rows and columns that are left
+    grid: Any = (2, 2)  # rows and columns that are left; YAML's list of two
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -36,7 +36,7 @@ class Pool(Budget):
         return [pooled_places(per_frame, self.grid)] * frames
 
 
-def checked_grid(key: str, grid: object) -> tuple[int, int]:
+def checked_grid(key: str, grid: Any) -> tuple[int, int]:
     """Rows and columns, as YAML's list of two; BadInput for another thing."""
     is_list = isinstance(grid, Sequence) and not isinstance(grid, str)
     if not is_list or len(grid) != 2 or any(type(side) is not int or side < 1 for side in grid):

@@ -1,6 +1,5 @@
 """Two rates: every k-th frame in full, the others pooled (slow and fast pathways, as SlowFast-LLaVA, 2407.15841)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +21,7 @@ class TwoRate(Budget):
     """
 
     every: int = 4  # k, frames from one in full to the next
-    grid: Sequence[int] | Any = (1, 1)  # rows and columns that are left of the others
+    grid: Any = (1, 1)  # rows and columns that are left of the others
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -38,8 +38,9 @@ class TrainedLength:
     def of(cls, viewer: Viewer) -> "TrainedLength":
         """The baseline beside a run; `viewer` is the run's."""
         ours, reader = viewer.video_llm, viewer.reader
-        plain = {"rearranger": Contiguous(), "rope_strategy": NoScaling(), "kv_quant": NoQuant(), "budget": NoBudget()}
-        baseline = replace(ours, **plain)
+        baseline = replace(
+            ours, rearranger=Contiguous(), rope_strategy=NoScaling(), kv_quant=NoQuant(), budget=NoBudget()
+        )
         usual = {"repeat": 1, "order": "ordered"}
         changes: dict[str, Any] = {name: value for name, value in usual.items() if getattr(reader, name) != value}
         once = replace(reader, **changes) if changes else reader  # a reader has a decoding process of its own

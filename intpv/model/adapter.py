@@ -124,8 +124,8 @@ class Adapter(VideoEncoder):
     def attention(self) -> str:
         return next(m.config._attn_implementation for m in self.tower.modules() if isinstance(m, PreTrainedModel))
 
-    def features(self, groups: Float[Tensor, "m N *frame"]) -> Float[Tensor, "m N *P E"]:
-        """Normalised pixels through `look`."""
+    def features(self, groups: Float[Tensor, "m N *frame"], side: int | None = None) -> Float[Tensor, "m N *P E"]:
+        """Normalised pixels through `look`; no adapter `resizes`, so `side` is None."""
         return self.look(groups.to(next(self.tower.parameters()).dtype))
 
     def project(self, features: Float[Tensor, "m N *P E"]) -> Float[Tensor, "m N *P W"]:

@@ -33,7 +33,7 @@ class LongRopeScaling(NTKScaling):
             return
         if isinstance(given, str) or not isinstance(given, Sequence) or not given:
             raise BadInput(f"rope_strategy.long_factor must be null or a list of numbers, got {given}")
-        if wrong := [one for one in given if type(one) not in (int, float) or not 0 < one < math.inf]:
+        if wrong := [one for one in given if isinstance(one, str | bool) or not 0 < one < math.inf]:
             raise BadInput(f"rope_strategy.long_factor must hold numbers above 0, got {wrong[0]}")
         object.__setattr__(self, "long_factor", tuple(map(float, given)))  # YAML's list has no hash
 

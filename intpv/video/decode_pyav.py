@@ -32,7 +32,7 @@ def read(path: str, num_frames: int, sampler: Sampler, threads: int, stream: int
         change = Change() if sampler.needs_change else None
         _, seconds, end = in_order(path, index, (), threads, stream, change)
     count = len(index.packets) if seconds is None else len(seconds)
-    indices = sampler.indices(count, num_frames, seconds, end, change and change.amounts)
+    indices = sampler.indices(count, num_frames, seconds, end, None if change is None else change.amounts)
     pictures = None
     if index.can_seek:
         runs = index.plan(sorted(set(indices)))
@@ -42,7 +42,7 @@ def read(path: str, num_frames: int, sampler: Sampler, threads: int, stream: int
         pictures, seconds, end = in_order(path, index, indices, threads, stream)
         if len(seconds) != count:  # packets that show nothing: sample again from what is really there
             count = len(seconds)
-            indices = sampler.indices(count, num_frames, seconds, end, change and change.amounts)
+            indices = sampler.indices(count, num_frames, seconds, end, None if change is None else change.amounts)
             pictures, _, _ = in_order(path, index, indices, threads, stream)
     images = tuple(pictures.images[i] for i in indices)
     return Decoded(images, tuple(pictures.seconds[i] for i in indices), indices, count, "pyav", av.__version__)

@@ -83,6 +83,8 @@ def by_score(scores: Sequence[float], num_frames: int) -> list[int]:
     if num_frames >= count:
         return midpoint(count, num_frames)
     return sorted(sorted(range(count), key=lambda index: (-scores[index], index))[:num_frames])
+
+
 def lasts_until(seconds: Sequence[float | int], end: float | int | None = None) -> float | int:
     """When the last frame goes: `end`, and where that is not known after as long as the one before it stayed."""
     return end if end is not None else seconds[-1] + (seconds[-1] - seconds[-2] if len(seconds) > 1 else 0)

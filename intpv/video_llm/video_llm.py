@@ -144,6 +144,11 @@ class VideoLLM:
 
     def _feed(self, cache: Cache, rotation: Rotation, given: Mapping[str, Any]) -> None:
         length, decoder = rotation.layout.length, self.model.decoder
+        if rotation.partition is not None and self.passes.prefill_tokens is not None:
+            raise BadInput(
+                f"rope_strategy={rotation.strategy.name} reads a prefix at once, got passes.prefill_tokens="
+                f"{self.passes.prefill_tokens}; passes.prefill_tokens=null does that"
+            )
         with prefilling(decoder, self.model.rotary, rotation, prefilled_by(decoder)):
             for run in self.passes.runs(length):
                 with placed(torch.arange(run.start, run.stop), torch.arange(run.stop)):

@@ -36,7 +36,7 @@ def test_the_highest_scores_are_shown(scores, count):
 
 
 def test_where_it_changes_all_at_once_the_frames_around_are_shown():
-    assert by_change([0, 0, 0, 0, 5, 5, 5, 5], 4) == [4, 5, 6, 7]
+    assert by_change([0.0] * 4 + [5.0] * 4, 4) == [4, 5, 6, 7]
 
 
 @pytest.fixture(scope="module")

@@ -54,6 +54,12 @@ def test_the_prefix_in_passes_is_that_of_one(strategy, tokens):
         torch.testing.assert_close(values, whole_values, atol=1e-5, rtol=1e-5)
 
 
+def test_a_strategy_that_changes_attention_is_refused_by_name():
+    llm = video_llm(Passes(prefill_tokens=16), option("rope_strategy", "self_extend"))
+    with pytest.raises(BadInput, match="rope_strategy=self_extend reads a prefix at once, .*prefill_tokens=16"):
+        llm.watch(*clip(FRAMES))
+
+
 def test_what_was_read_in_passes_is_packed_and_asked_like_any_prefix():
     pixels, times = clip(FRAMES)
     answers = [
