@@ -31,6 +31,11 @@ STRATEGIES = {  # Okabe & Ito 2008, distinct with every colour blindness
     "resonance": Look("Resonance YaRN", "#661100", "v"),
     "frame_step": Look("frame step", "#117733", "o"),
     "mrope_axes": Look("M-RoPE axes", "#DDCC77", "s"),
+    # Tol's light colours and his olive: what changes attention
+    "self_extend": Look("self-extend", "#77AADD", "^"),
+    "rerope": Look("ReRoPE", "#EE8866", "o"),
+    "dual_chunk": Look("dual chunk", "#AAAA00", "D"),
+    "log_n": Look("log n", "#99DDFF", "v"),
 }
 # of strategies that are not in the table: what Okabe & Ito have left, then Tol's muted ones
 FURTHER_COLORS = ("#0072B2", "#CC79A7", "#882255", "#999933", "#332288")

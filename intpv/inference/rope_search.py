@@ -69,12 +69,6 @@ def search_factors(
 ) -> Found:
     """Minimise over factors from 1 to `most` that grow from channel to channel, as in arXiv 2402.13753, by at most
     `budget` evaluations, those of `starts` first. BadInput for a budget that is smaller than these.
-
-    >>> def from_two(factors):
-    ...     return sum(abs(one - 2.0) for one in factors)
-    >>> found = search_factors(from_two, {"ones": (1.0, 1.0), "threes": (3.0, 3.5)}, most=4.0, budget=90, seed=0)
-    >>> found.starts, found.evaluations, found.value < 0.5
-    ({'ones': 2.0, 'threes': 2.5}, 90, True)
     """
     from scipy.optimize import differential_evolution
 

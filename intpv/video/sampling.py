@@ -102,8 +102,7 @@ def is_clip(clip: Sequence[Any]) -> bool:
 def on_screen(seconds: Sequence[float | int], clip: Clip, end: float | int | None = None) -> tuple[int, int]:
     """(first, last + 1) of the frames shown from the clip's start up to its end; `seconds` count from the first frame.
 
-    >>> on_screen([0, 1, 2, 3, 4], (1.5, 3))  # frame 1 is on screen until 2 s, frame 3 comes when the clip is over
-    (1, 3)
+    At a frame a second a clip from 1.5 to 3 s begins with frame 1, on screen until 2 s, and ends with frame 2.
     """
     if clip[0] >= lasts_until(seconds, end) - TICK and clip[0] > 0:  # a picture alone lasts no time, and begins at 0
         raise OutsideVideo(

@@ -154,7 +154,7 @@ class TooFew(RopeStrategy):
 def test_refuses_angles_of_another_shape():
     module = rotary()
     with (
-        pytest.raises(BadInput, match=r"TooFew.angles must give \(S, d/2\) = \(30, 8\) angles, got \(30, 16\)"),
+        pytest.raises(BadInput, match=r"TooFew.angles must be \(S, d/2\) = \(30, 8\) numbers, got \(30, 16\)"),
         applied(module, rotation_of(module, TooFew(), TEXT, 2.0), range(9)),
     ):
         pass

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from intpv.errors import BadInput
+from intpv.laws.rope_strategy import video
 from intpv.layout import AXES, Layout, Span
 from intpv.rope_strategy.frame_step import FrameStepScaling
 from intpv.rope_strategy.visual_only import VisualOnlyScaling
 
-from .conftest import video
 from .test_axes import LAYOUTS
 
 DELTAS = ["1/256", "1/16", "7/100", "1/4", "0.3", "1"]

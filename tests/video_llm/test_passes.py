@@ -56,7 +56,7 @@ def test_the_prefix_in_passes_is_that_of_one(strategy, tokens):
 
 def test_a_strategy_that_changes_attention_is_refused_by_name():
     llm = video_llm(Passes(prefill_tokens=16), option("rope_strategy", "self_extend"))
-    with pytest.raises(BadInput, match="rope_strategy=self_extend reads a prefix at once, .*prefill_tokens=16"):
+    with pytest.raises(BadInput, match=r"rope_strategy=self_extend reads a prefix at once, .*prefill_tokens=16"):
         llm.watch(*clip(FRAMES))
 
 

@@ -30,7 +30,10 @@ def refused(monkeypatch, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("argument", "line"),
     [
-        ("rope_strategy=yran", "rope_strategy=yran is no option: did you mean yarn? (there are dynamic_ntk, "),
+        (
+            "rope_strategy=yran",
+            "rope_strategy=yran is no option: did you mean yarn? (there are dual_chunk, dynamic_ntk, ",
+        ),
         ("kv_quant=int3", "kv_quant=int3 is no option: did you mean int"),
         ("experiment=smok", "experiment=smok is no option: did you mean smoke?"),
         ("frame=8", "there is no key frame: did you mean frames?"),
