@@ -32,7 +32,7 @@ def refused(monkeypatch, capsys, tmp_path):
     [
         (
             "rope_strategy=yran",
-            "rope_strategy=yran is no option: did you mean yarn? (there are dual_chunk, dynamic_ntk, ",
+            "rope_strategy=yran is no option: did you mean yarn? (there are dual_chunk, ",
         ),
         ("kv_quant=int3", "kv_quant=int3 is no option: did you mean int"),
         ("experiment=smok", "experiment=smok is no option: did you mean smoke?"),
