@@ -105,7 +105,7 @@ def launch(q: Float[Tensor, "H_kv R d"], keys: Reading, values: Reading, scaling
         triton_kernel.split_attention[programs, splits](
             *(q.contiguous(), keys.packed, keys.scale, keys.zero, values.packed, values.scale, values.zero, *turn),
             *(out, lse, scaling * math.log2(math.e), rows, tokens, per_split * block),
-            *(keys.packed.stride(0), *_place(keys), values.packed.stride(0), *_place(values)),
+            *(_apart(keys, head_dim), *_place(keys), _apart(values, head_dim), *_place(values)),
             **{f"K_{name}": value for name, value in _constants(keys, k_block).items()},
             **{f"V_{name}": value for name, value in _constants(values, v_block).items()},
             **{"PRE_ROPE": keys.format.pre_rope, "HALF": head_dim // 2, "ROWS": per_program, "BLOCK": block},
@@ -140,6 +140,11 @@ def _constants(reading: Reading, one_row: int | None) -> dict[str, int]:
     mode = 0 if one_row else 1 if columns == 1 else 2  # triton_kernel's ROW, TOKEN, CELL
     place = {"MODE": mode, "GROUP": cells.group or ALL, "FRAMES": cells.frame > 1}
     return {"BITS": reading.format.bits, **place, "WIDTH": cells.width, "COLUMNS": columns}
+
+
+def _apart(side: Reading, head_dim: int) -> int:
+    """Tokens from head to head: of a prefix' beginning more than it has."""
+    return side.packed.stride(0) * 8 // (head_dim * side.format.bits)
 
 
 def _place(reading: Reading) -> tuple[int, int, int]:

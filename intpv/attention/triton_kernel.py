@@ -113,8 +113,8 @@ def split_attention(
 ):  # fmt: skip
     """Out and lse (natural) of one split. q (H_kv, rows, d); `scaling` holds log2(e) besides.
 
-    `k_head` and `v_head` are bytes from head to head, which may be more than `tokens` take; `k_rows` and `v_rows` a
-    head's rows of a table, 0 if all heads share them. Grid: (H_kv * row blocks, splits).
+    `k_head` and `v_head` are tokens from head to head, which may be more than `tokens`; `k_rows` and `v_rows` a head's
+    rows of a table, 0 if all heads share them. Grid: (H_kv * row blocks, splits).
     """
     blocks = tl.cdiv(rows, ROWS)
     head, split = (tl.program_id(0) // blocks).to(tl.int64), tl.program_id(1)
@@ -131,7 +131,8 @@ def split_attention(
         unit, shrunk, shift = tl.exp2(power), tl.exp2(-power)[:, None], 15.0
         q1, q2 = q1 * shrunk, q2 * shrunk
     q1, q2 = q1.to(factor), q2.to(factor)
-    k, v = k + head * k_head, v + head * v_head
+    # in tokens of a known size, or the compiler would not know that what it loads is aligned
+    k, v = k + head * k_head * (2 * HALF * K_BITS // 8), v + head * v_head * (2 * HALF * V_BITS // 8)
     k_scale, k_zero = k_scale + head * k_rows * K_COLUMNS, k_zero + head * k_rows * K_COLUMNS
     v_scale, v_zero = v_scale + head * v_rows * V_COLUMNS, v_zero + head * v_rows * V_COLUMNS
     peak = tl.full((ROWS,), float("-inf"), tl.float32)
