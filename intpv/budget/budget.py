@@ -4,7 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import inf, isqrt
+from math import isqrt
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor
@@ -68,16 +69,24 @@ class Budget(ABC):
 class ShareBudget(Budget):
     """A rule that keeps a share of all tokens."""
 
+    whole_frame: ClassVar[str | None] = None  # what it does with a frame that it cannot do without, in words
+
     keep: float | int = 0.5  # of the video's tokens, above 0 and at most 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if type(self.keep) not in (float, int) or not 0 < self.keep <= 1 or self.keep == inf:
+        if type(self.keep) not in (float, int) or not 0 < self.keep <= 1:
             raise BadInput(f"budget.keep must be above 0 and at most 1, a share of the video's tokens, got {self.keep}")
 
     def count(self, frames: int, per_frame: int) -> int:
-        """How many tokens are left of F P, at least one."""
-        return max(1, round(self.keep * frames * per_frame))
+        """How many tokens are left of F P, at least one. BadInput for less than a frame where the rule needs one."""
+        count = max(1, round(self.keep * frames * per_frame))
+        if self.whole_frame and count < per_frame:
+            raise BadInput(
+                f"budget={type(self).__module__.rpartition('.')[2]} {self.whole_frame}, {per_frame} tokens, got "
+                f"budget.keep={self.keep} of {frames} frames, {count} tokens"
+            )
+        return count
 
     def expected(self, frames: int, per_frame: int) -> list[tuple[int, ...]]:
         count = self.count(frames, per_frame)

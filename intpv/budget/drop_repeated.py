@@ -1,6 +1,7 @@
 """Drop repeated: tokens that are most like the one at the same place a frame before go (as EVS of vLLM, 2510.14624)."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -8,7 +9,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from intpv.budget.budget import Kept, ShareBudget, by_frame
-from intpv.errors import BadInput
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,24 +21,14 @@ class DropRepeated(ShareBudget):
     ((0, 1), (1,), ())
     """
 
+    whole_frame: ClassVar[str | None] = "keeps the first frame"
+
     def reduce(self, tokens: Float[Tensor, "F P D"], video_id: str) -> Kept:
         frames, per_frame = tokens.shape[:2]
-        count = self._count(frames, per_frame)
+        count = self.count(frames, per_frame)
         likeness = F.cosine_similarity(tokens[1:].float(), tokens[:-1].float(), dim=-1)
         # stable: of tokens that are as new the earlier ones stay, on every machine
         newest = likeness.flatten().argsort(stable=True)[: count - per_frame] + per_frame
         chosen = [*range(per_frame), *sorted(newest.tolist())]
         flat = tokens.flatten(0, 1)
         return Kept(flat[torch.tensor(chosen, device=flat.device)], by_frame(chosen, frames, per_frame))
-
-    def expected(self, frames: int, per_frame: int) -> list[tuple[int, ...]]:
-        self._count(frames, per_frame)
-        return super().expected(frames, per_frame)
-
-    def _count(self, frames: int, per_frame: int) -> int:
-        if (count := self.count(frames, per_frame)) < per_frame:
-            raise BadInput(
-                f"budget=drop_repeated keeps the first frame, {per_frame} tokens, got budget.keep={self.keep} of "
-                f"{frames} frames, {count} tokens"
-            )
-        return count

@@ -1,6 +1,7 @@
 """Temporal merge: tokens averaged with the most alike of the frame before (ToMe's matching, 2210.09461, in time)."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -8,7 +9,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from intpv.budget.budget import Kept, ShareBudget, by_frame
-from intpv.errors import BadInput
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +24,11 @@ class TemporalMerge(ShareBudget):
     (((0, 1), (1,)), [[1.0, 0.0], [0.0, 2.0], [-1.0, 0.0]])
     """
 
+    whole_frame: ClassVar[str | None] = "leaves at least a frame"
+
     def reduce(self, tokens: Float[Tensor, "F P D"], video_id: str) -> Kept:
         frames, per_frame = tokens.shape[:2]
-        count = self._count(frames, per_frame)
+        count = self.count(frames, per_frame)
         means, sizes = tokens.flatten(0, 1).float(), torch.ones(frames * per_frame, device=tokens.device)
         left = torch.ones(frames * per_frame, dtype=torch.bool, device=tokens.device)
         while (extra := int(left.sum()) - count) > 0:
@@ -39,18 +41,6 @@ class TemporalMerge(ShareBudget):
             left[sources] = False
         chosen = left.nonzero()[:, 0]
         return Kept(means[chosen].to(tokens.dtype), by_frame(chosen.tolist(), frames, per_frame))
-
-    def expected(self, frames: int, per_frame: int) -> list[tuple[int, ...]]:
-        self._count(frames, per_frame)
-        return super().expected(frames, per_frame)
-
-    def _count(self, frames: int, per_frame: int) -> int:
-        if (count := self.count(frames, per_frame)) < per_frame:
-            raise BadInput(
-                f"budget=temporal_merge leaves at least a frame, {per_frame} tokens, got budget.keep={self.keep} of "
-                f"{frames} frames, {count} tokens"
-            )
-        return count
 
 
 def _matched(
