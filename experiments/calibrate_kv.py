@@ -9,9 +9,8 @@ from argparse import Namespace
 from pathlib import Path
 
 from intpv.bounds import check_place, check_whole
-from intpv.errors import BadInput
 
-from .run.command import command_line, read_command_line, run_config
+from .run.command import command_line, file_to_write, read_command_line, run_config
 from .run.messages import explained
 
 WIDTH = 100  # characters
@@ -31,14 +30,12 @@ def calibrate(arguments: Namespace) -> None:
     changes = [one for one in arguments.override if not one.startswith("out=")]
     if arguments.cfg:
         run_config(changes, arguments.cfg)
-    places = [one.removeprefix("out=") for one in arguments.override if one.startswith("out=")]
-    if len(places) != 1 or not places[0]:
-        raise BadInput(f"out must name the file to write, once: out=FILE, got {', '.join(places) or 'none'}")
+    place = file_to_write(arguments.override)
     for name, least in (("videos", 1), ("bins", 2), ("sinks", 0)):
         check_whole(f"--{name}", getattr(arguments, name), least)
     config, _ = run_config([*changes, "kv_quant=none"], None)
-    check_place("out", places[0])
-    out = Path(places[0]).expanduser()
+    check_place("out", place)
+    out = Path(place).expanduser()
     out.parent.mkdir(parents=True, exist_ok=True)  # before any clip is watched
 
     from hydra.utils import instantiate

@@ -17,7 +17,7 @@ from intpv.bounds import check_place, check_whole
 from intpv.errors import BadInput
 from intpv.options import CONF
 
-from .run.command import command_line, read_command_line, run_config
+from .run.command import command_line, file_to_write, read_command_line, run_config
 from .run.messages import explained
 
 
@@ -43,7 +43,7 @@ def search_and_write(arguments: Namespace) -> None:
         changes.append("rope_strategy=longrope")
     if arguments.cfg:
         run_config(changes, arguments.cfg)
-    out = _place([one.removeprefix("out=") for one in arguments.override if one.startswith("out=")])
+    out = _option_file(file_to_write(arguments.override))
     for name, least in (("videos", 1), ("budget", 1), ("seed", 0)):
         check_whole(f"--{name}", getattr(arguments, name), least)
     config, choices = run_config([*changes, "kv_quant=none"], None)
@@ -81,14 +81,12 @@ def search_and_write(arguments: Namespace) -> None:
     print(f"{about}: {out}, in {time.perf_counter() - started:.1f} s")
 
 
-def _place(places: list[str]) -> Path:
+def _option_file(place: str) -> Path:
     """BadInput for a file that Hydra would not find as an option of rope_strategy."""
-    if len(places) != 1 or not places[0]:
-        raise BadInput(f"out must name the file to write, once: out=FILE, got {', '.join(places) or 'none'}")
-    check_place("out", places[0])
-    out = Path(places[0]).expanduser()
+    check_place("out", place)
+    out = Path(place).expanduser()
     if out.suffix != ".yaml" or out.absolute().parent.name != "rope_strategy":
-        raise BadInput(f"out must be an option of rope_strategy: FOLDER/rope_strategy/NAME.yaml, got {places[0]}")
+        raise BadInput(f"out must be an option of rope_strategy: FOLDER/rope_strategy/NAME.yaml, got {place}")
     if (CONF / "rope_strategy" / out.name).exists():
         raise BadInput(f"out must have a name of its own: intpv has an option rope_strategy={out.stem}")
     return out

@@ -142,3 +142,11 @@ def _given(arguments: Sequence[str], defaults: Mapping[str, Any]) -> dict[str, A
         whole = isinstance(defaults.get(key), list | tuple) and not text.startswith("[")
         texts[key] = f"{key}=[{text}]" if whole else argument
     return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.from_cli(list(texts.values()))))
+
+
+def file_to_write(overrides: Sequence[str]) -> str:
+    """What out= names; BadInput unless it names one file, once."""
+    places = [one.removeprefix("out=") for one in overrides if one.startswith("out=")]
+    if len(places) != 1 or not places[0]:
+        raise BadInput(f"out must name the file to write, once: out=FILE, got {', '.join(places) or 'none'}")
+    return places[0]
