@@ -39,7 +39,8 @@ class SweepStart(Callback):
             for cell in cells:
                 OmegaConf.copy_cache(config, cell)  # composed before there was a name: it would find one of its own
                 if not _is_done(cell):  # to see that nothing is left to do should not take as long as importing torch
-                    check_made(*with_choices(cell))
+                    # a user's methods may crash or never return: they do so in a cell, which others outlive
+                    check_made(*with_choices(cell), tables=False)
         except Exception as error:
             refuse("evaluate", error)
 
