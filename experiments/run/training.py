@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from io import StringIO
@@ -118,9 +119,14 @@ def fit(
         print(f"{trainer.global_step} of {steps} steps are done: the same command without until goes on")
         return
     folder, parts = Path(running.save or out / "model"), parts_of(out)
-    made_by = [{"from_step": step, **json.loads(part.with_suffix(".json").read_text())} for step, part in parts]
-    module.export(folder, made_by)
+    module.export(folder, [made_by(step, part) for step, part in parts])
     write_text(folder / "training.csv", training_table(parts))
+
+
+def made_by(step: int, part: Path) -> dict[str, Any]:
+    """Of one start; folders of the machine by their names alone, for the model may be published."""
+    found = json.loads(part.with_suffix(".json").read_text())
+    return {"from_step": step, **found, "command": re.sub(r"\b(out|save)=[^\s=]*/", r"\1=", found["command"])}
 
 
 def parts_of(out: Path) -> list[tuple[int, Path]]:
