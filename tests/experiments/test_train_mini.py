@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from experiments import train_mini
-from experiments.run.training import parts_of, training_table
+from experiments.run.training import made_by, parts_of, training_table
 from intpv.shipped import EMBEDDED
 
 from ..model.test_refusals import Harm
@@ -133,6 +133,12 @@ def test_curves_are_of_the_run_that_made_the_weights(tmp_path):
     parts = parts_of(tmp_path)
     assert [start for start, _ in parts] == [0, 200]
     assert training_table(parts) == "step,accuracy,loss\n99,,0.5\n199,0.25,0.4\n299,0.75,0.3123\n"
+
+
+def test_a_folder_of_the_machine_is_stated_by_its_name(tmp_path):
+    (tmp_path / "from-200.json").write_text('{"command": "python -m x seed=1 out=/home/me/b save=c/d every=2"}')
+    told = made_by(200, tmp_path / "from-200")
+    assert told == {"from_step": 200, "command": "python -m x seed=1 out=b save=d every=2"}
 
 
 def test_a_longer_window_and_shorter_steps_are_all_that_mini_long_changes():
