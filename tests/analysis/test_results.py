@@ -8,10 +8,6 @@ import pytest
 
 RESULTS = Path(__file__).parents[2] / "analysis" / "results"
 FILES = sorted(str(file.relative_to(RESULTS)) for file in RESULTS.rglob("*") if file.is_file())
-# measured before results stated all this; the list may only shrink
-EARLIER = {
-    "mini_training.csv",
-}
 HEAD = {
     "command": r"`python -m [\w.]+ .*`",
     "commit": r"[0-9a-f]{40}, clean",
@@ -50,17 +46,10 @@ def in_markdown(text: str) -> list[str]:
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_result_states_where_it_comes_from(name):
-    if name in EARLIER:
-        assert lacks(name), f"{name} states it all: take it off the list"
-    else:
-        assert lacks(name) == []
+    assert lacks(name) == []
 
 
-def test_the_list_names_files_that_there_are():
-    assert set(FILES) >= EARLIER
-
-
-@pytest.mark.parametrize("name", [name for name in FILES if name.endswith("table.md") and name not in EARLIER])
+@pytest.mark.parametrize("name", [name for name in FILES if name.endswith("table.md")])
 def test_no_interval_is_without_width_or_beside_its_estimate(name):
     shown = re.findall(r"([-+]?[\d.]+) \[([-\d.]+), ([-\d.]+)\]", (RESULTS / name).read_text(encoding="utf-8"))
     assert shown

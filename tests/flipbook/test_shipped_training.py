@@ -10,8 +10,7 @@ from intpv.flipbook.recipe import RECIPES
 from intpv.shipped import WEIGHTS
 
 NOTES = {file.parent: json.loads(file.read_text())["training"] for file in sorted(WEIGHTS.glob("mini*/*/intpv.json"))}
-# the default model is older than this rule: it is to be trained anew
-FOLDERS = {f"{folder.parent.name}-{folder.name}": folder for folder, notes in NOTES.items() if "recipe" in notes}
+FOLDERS = {f"{folder.parent.name}-{folder.name}": folder for folder in NOTES}
 
 
 @pytest.mark.parametrize("name", FOLDERS)
