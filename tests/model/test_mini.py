@@ -10,8 +10,8 @@ from intpv.encoder.languagebind import LanguageBind
 from intpv.flipbook.recipe import Geometry
 from intpv.flipbook.vocabulary import tokenizer
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
-from intpv.model.mini import fingerprint, load
 from intpv.metrics.skill import skill
+from intpv.model.mini import fingerprint, load
 from intpv.model.model import MINI
 from intpv.preprocess.clip import Preprocess
 from intpv.rearranger.strided import Strided

@@ -1,0 +1,226 @@
+"""Leaderboard: which RoPE strategy holds wherever it was tried, beyond the frames of training.
+
+python -m analysis.leaderboard runs/strategies runs/strategies_smollm2 --reference visual_only
+
+A place is a model with its training seed, a number of frames and a regime. A strategy holds at a place where it is the
+best or its difference to the best is not told from 0 (95 % interval over videos). The best of many owes a part to luck,
+which makes holding harder, not easier. Against the reference, which nothing was chosen by, each difference is tested by
+flipping the signs of whole videos, and the p-values of all strategies and places are adjusted together (Holm 1979).
+"""
+
+import csv
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import permutation_test
+
+from intpv.errors import BadInput
+from intpv.metrics.cell import LABEL
+from intpv.metrics.interval import video_sums
+from intpv.metrics.paired import PairedDifference, paired_difference
+from intpv.metrics.sample import is_correct
+from intpv.record.samples import Sample
+
+from .pairs import difference_text
+from .provenance import provenance_lines
+from .runs import Cell, of_run, read_sweep
+from .score_columns import regimes
+from .table import markdown_table
+from .units import percent
+
+FLIPS = 9999  # drawn sign flips; all of them where videos are few
+LEVEL = 0.05  # of all tests together
+
+
+class Place(NamedTuple):
+    model: str
+    frames: int
+    regime: str  # "" where a benchmark has none
+
+    def __str__(self) -> str:
+        return f"{self.model}, {self.frames} {self.regime}".strip()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A strategy at a place."""
+
+    accuracy: float
+    behind: PairedDifference | None  # its accuracy minus the best's; None for the best itself
+    against: PairedDifference | None  # minus the reference's; None for the reference
+    p: float  # adjusted; 1 for the reference
+
+    @property
+    def holds(self) -> bool:
+        if self.behind is None:
+            return True
+        end = self.behind.ci95_high
+        return (self.behind.high if end is None else end) >= 0
+
+    @property
+    def gap(self) -> float:
+        return self.behind.mean if self.behind else 0.0
+
+    @property
+    def is_told_apart(self) -> bool:
+        return self.p < LEVEL
+
+
+Board = Mapping[str, Mapping[Place, Standing]]  # by strategy, the first holds at most places
+
+
+def leaderboard(cells: Sequence[Cell], reference: str) -> Board:
+    """Of finished cells in full precision beyond the fewest frames of their sweep.
+
+    Raises BadInput where the reference, or a strategy at a place, is missing.
+    """
+    lines = dict(_lines(cells))
+    strategies = list(dict.fromkeys(strategy for strategy, _ in lines))
+    places = sorted({place for _, place in lines})
+    if reference not in strategies:
+        raise BadInput(f"--reference must be a strategy that was run ({', '.join(strategies)}), got {reference}")
+    for key in ((strategy, place) for strategy in strategies for place in places):
+        if key not in lines:
+            raise BadInput(f"{key[0]} has no finished cell at {key[1]}: what is compared must be run everywhere")
+    scores = {key: float(np.mean([is_correct(line) for line in own])) for key, own in lines.items()}
+    best = {place: max(strategies, key=lambda strategy: scores[strategy, place]) for place in places}
+    others = [key for key in lines if key[0] != reference]
+    adjusted = dict(zip(others, holm([_p(lines[key], lines[reference, key[1]]) for key in others]), strict=True))
+    board = {
+        strategy: {
+            place: Standing(
+                scores[strategy, place],
+                _difference(lines, strategy, best[place], place),
+                _difference(lines, strategy, reference, place),
+                adjusted.get((strategy, place), 1.0),
+            )
+            for place in places
+        }
+        for strategy in strategies
+    }
+    return dict(sorted(board.items(), key=lambda item: _rank(item[1])))
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Adjusted p-values, in the same order (Holm, A simple sequentially rejective multiple test procedure, 1979).
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    order = np.argsort(p, kind="stable")
+    steps = np.array(p, dtype=float)[order] * np.arange(len(p), 0, -1)
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
+    return adjusted.tolist()
+
+
+def write_leaderboard(folders: Sequence[str], reference: str, out: str) -> list[Path]:
+    """leaderboard.md and leaderboard.csv in the folder `out`."""
+    sweeps = [read_sweep(folder) for folder in folders]
+    cells = [cell for sweep in sweeps for cell in sweep]
+    board = leaderboard(cells, reference)
+    stated = "\n".join(provenance_lines(Path(folder), sweep) for folder, sweep in zip(folders, sweeps, strict=True))
+    Path(out).mkdir(parents=True, exist_ok=True)
+    page, table = Path(out) / "leaderboard.md", Path(out) / "leaderboard.csv"
+    page.write_text(f"# Leaderboard\n\n{stated}\n{_told(board, reference)}\n\n{_page(board)}", encoding="utf-8")
+    with table.open("w", newline="", encoding="utf-8") as file:
+        rows = list(_rows(board))
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    return [page, table]
+
+
+def _lines(cells: Sequence[Cell]) -> Iterator[tuple[tuple[str, Place], list[Sample]]]:
+    """What each strategy answered at each place, of all splits together."""
+    done = [cell for cell in cells if cell.status == "done" and cell.kv_quant == "none"]
+    fewest = min((cell.frames for cell in done), default=0)
+    found: dict[tuple[str, Place], list[Sample]] = {}
+    for cell in done:
+        if cell.frames > fewest:
+            seed = dict(cell.seeds).get("model.seed")
+            model = cell.model if seed is None else f"{cell.model} {seed}"
+            for regime in regimes(done):
+                mine = [line for line in of_run(cell.samples(), cell) if line["labels"].get(LABEL, "") == regime]
+                found.setdefault((cell.strategy, Place(model, cell.frames, regime)), []).extend(mine)
+    yield from found.items()
+
+
+def _difference(lines: Mapping, strategy: str, other: str, place: Place) -> PairedDifference | None:
+    return None if strategy == other else paired_difference(lines[strategy, place], lines[other, place])
+
+
+def _p(ours: Sequence[Sample], theirs: Sequence[Sample]) -> float:
+    """Two-sided: were the two alike, each video's difference would as likely have the other sign."""
+    right = {line["id"]: is_correct(line) for line in theirs}
+    differences = [{"video": line["video"], "gain": is_correct(line) - right[line["id"]]} for line in ours]
+    gains: NDArray = video_sums(differences, lambda line: (line["gain"],))[:, 0]
+    test = permutation_test(
+        (gains,), np.sum, permutation_type="samples", n_resamples=FLIPS, rng=np.random.default_rng(0), axis=-1
+    )
+    return float(test.pvalue)
+
+
+def _rank(standings: Mapping[Place, Standing]) -> tuple[int, float]:
+    held = sum(one.holds for one in standings.values())
+    return -held, -min(one.gap for one in standings.values())
+
+
+def _told(board: Board, reference: str) -> str:
+    places = len(next(iter(board.values())))
+    return (
+        f"{len(board)} strategies at {places} places. Held: places where a strategy is the best or not told from it. "
+        f"Worst: where it is furthest behind the best, in points of accuracy. Then accuracy in % by place, and behind "
+        f"it the difference to {reference} in points where it is told from 0 (p < {LEVEL} over all "
+        f"{(len(board) - 1) * places} comparisons together, Holm)."
+    )
+
+
+def _page(board: Board) -> str:
+    places = list(next(iter(board.values())))
+    rows = []
+    for strategy, standings in board.items():
+        at, worst = min(standings.items(), key=lambda item: item[1].gap)
+        held = f"{sum(one.holds for one in standings.values())} of {len(places)}"
+        rows.append([strategy, held, f"{difference_text(worst.behind)} ({at})" if worst.behind else "best everywhere"])
+        rows[-1] += [_shown(standings[place]) for place in places]
+    return markdown_table(["RoPE", "held", "worst", *map(str, places)], rows)
+
+
+def _shown(one: Standing) -> str:
+    told = f" ({100 * one.against.mean:+.1f})" if one.against and one.is_told_apart else ""
+    return f"{percent(one.accuracy)}{told}"
+
+
+def _rows(board: Board) -> Iterator[dict[str, object]]:
+    for strategy, standings in board.items():
+        for place, one in standings.items():
+            row: dict[str, object] = {"rope_strategy": strategy, **place._asdict(), "accuracy": one.accuracy}
+            for name, found in (("behind", one.behind), ("against", one.against)):
+                for key in ("mean", "ci95_low", "ci95_high"):
+                    row[f"{name}_{key}"] = getattr(found, key) if found else None
+            yield {**row, "p_holm": one.p, "holds": one.holds}
+
+
+def main() -> int:
+    parser = ArgumentParser("python -m analysis.leaderboard", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("sweeps", nargs="+", metavar="runs/<sweep>")
+    parser.add_argument("--reference", default="visual_only", help="(default: %(default)s)")
+    parser.add_argument("--out", help="folder (default: that of the first sweep)")
+    given = parser.parse_args()
+    try:
+        print(*write_leaderboard(given.sweeps, given.reference, given.out or given.sweeps[0]), sep="\n")
+    except BadInput as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

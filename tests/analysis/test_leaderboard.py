@@ -1,0 +1,101 @@
+"""The leaderboard: who holds everywhere comes first, differences are judged together, what is missing is named."""
+
+import csv
+import sys
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from analysis import leaderboard
+from analysis.leaderboard import Place, holm
+from analysis.runs import read_sweep
+from intpv.errors import BadInput
+
+CHANCES = {"steady": (0.8, 0.8), "peak": (0.95, 0.2), "visual_only": (0.8, 0.75)}  # at 32 and at 64 frames
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory, write_cell, answers):
+    folder = tmp_path_factory.mktemp("sweeps") / "strategies"
+    for number, (rope, chances) in enumerate(CHANCES.items()):
+        for frames, chance in zip((8, 32, 64), (0.9, *chances), strict=True):
+            write_cell(folder, rope, frames, lines=answers(chance, videos=40, seed=10 * number + frames))
+    return folder
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def said(*arguments) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["leaderboard", *map(str, arguments)])
+        return leaderboard.main(), *capsys.readouterr()
+
+    return said
+
+
+def test_what_holds_everywhere_stands_before_what_wins_once(sweep, run, tmp_path):
+    code, said, _ = run(sweep, "--out", tmp_path)
+    assert code == 0
+    assert said.split() == [f"{tmp_path}/leaderboard.md", f"{tmp_path}/leaderboard.csv"]
+    page = (tmp_path / "leaderboard.md").read_text()
+    ranked = [line.split(" | ")[0].strip("| ") for line in page.splitlines() if line.startswith("|")][2:]
+    assert ranked[-1] == "peak"
+    with (tmp_path / "leaderboard.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3 * 2 * 2  # the frames of training are no place
+    told = {row["rope_strategy"] for row in rows if row["frames"] == "64" and float(row["p_holm"]) < 0.05}
+    assert told == {"peak"}
+    assert all(row["holds"] == "False" for row in rows if (row["rope_strategy"], row["frames"]) == ("peak", "64"))
+
+
+def test_a_place_has_every_answer_of_its_regime_and_seeds_stay_apart(sweep):
+    board = leaderboard.leaderboard(read_sweep(sweep), "visual_only")
+    places = list(board["steady"])
+    assert places == [Place("mini", frames, regime) for frames in (32, 64) for regime in ("fast", "slow")]
+    lines = [
+        line for cell in read_sweep(sweep) if (cell.strategy, cell.frames) == ("peak", 64) for line in cell.samples()
+    ]
+    slow = [line["correct"] for line in lines if line["labels"]["regime"] == "slow"]
+    assert board["peak"][places[3]].accuracy == np.mean(slow)
+
+
+def test_p_is_the_sign_tests_where_each_video_has_one_question():
+    """By arithmetic of its own: flips of differences of 1 are tosses of a coin."""
+    ours = [{"id": str(i), "video": str(i), "error": None, "correct": i < 9} for i in range(12)]
+    theirs = [{**line, "correct": False} for line in ours]
+    assert leaderboard._p(ours, theirs) == pytest.approx(binomtest(9, 9).pvalue)
+
+
+def test_alike_is_no_difference():
+    lines = [{"id": str(i), "video": str(i), "error": None, "correct": i < 5} for i in range(12)]
+    assert leaderboard._p(lines, lines) == 1
+
+
+def test_holm_keeps_the_familys_level():
+    """Of families without any difference one in twenty may show one."""
+    rng = np.random.default_rng(0)
+    wrong = sum(min(holm(rng.random(30).tolist())) < 0.05 for _ in range(2000))
+    assert binomtest(wrong, 2000, 0.05).pvalue > 0.001
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (("--reference", "yarn"), "--reference must be a strategy that was run (peak, steady, visual_only), got yarn"),
+        (("more",), "new has no finished cell at mini, 64 fast: what is compared must be run everywhere"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_line(sweep, run, tmp_path, write_cell, answers, change, line):
+    if change == ("more",):
+        for frames in (8, 32):
+            write_cell(tmp_path / "more", "new", frames, lines=answers(0.5, videos=40))
+        change = (tmp_path / "more",)
+    code, _, said = run(sweep, *change)
+    assert (code, said.splitlines()) == (2, [line])
+
+
+def test_other_questions_are_refused(sweep, tmp_path, write_cell, answers):
+    for frames in (8, 32, 64):
+        write_cell(tmp_path / "more", "new", frames, lines=answers(0.5, videos=30))
+    with pytest.raises(BadInput, match="same questions"):
+        leaderboard.leaderboard([*read_sweep(sweep), *read_sweep(tmp_path / "more")], "visual_only")
