@@ -37,6 +37,7 @@ def evaluate(config: DictConfig) -> float | None:
     where = named(plain, folder)
     if job.mode == RunMode.RUN:  # in runs/single without a name
         where = elsewhere(plain["sweep"]["name"], folder)
+    how = {"share": job.launcher.get("n_jobs", 1), "alone": job.mode == RunMode.RUN}
     again = [*job.overrides.task, *where]
     with Display(1, 0) as display:
 
@@ -46,7 +47,7 @@ def evaluate(config: DictConfig) -> float | None:
             display.event(0, event)
 
         try:
-            run_cell(plain, choices, folder, Progress(emit), share=job.launcher.get("n_jobs", 1))
+            run_cell(plain, choices, folder, Progress(emit), **how)
         except Exception as error:  # the cell's own log and status.json hold the traceback; other cells go on
             if not isinstance(error, BadInput):
                 log.info("%s failed", folder.name, exc_info=True)
@@ -57,6 +58,8 @@ def evaluate(config: DictConfig) -> float | None:
             else:
                 outcome.failed[folder.name] = (reason(error), again)
             return None
+    if "coverage" not in found:  # another rank's to tell
+        return None
     if found["coverage"] < 1:
         outcome.incomplete.append(folder.name)
     return found["accuracy"]

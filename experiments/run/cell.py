@@ -17,7 +17,7 @@ from intpv.data.item_check import check_items
 from intpv.errors import BadInput
 from intpv.inference.inference import Inference, Watched
 from intpv.inference.viewing import Clips, Loaded, Viewer
-from intpv.logger.mirror import Mirror, only_warn
+from intpv.logger.mirror import Mirror, NullMirror, only_warn
 from intpv.metrics.cell import cell_metrics
 from intpv.metrics.signatures.in_words import shown
 from intpv.model.loading.generation import in_words, not_followed
@@ -35,6 +35,7 @@ from .names import calibration_sha256
 from .outcome import stops_everything
 from .progress import Progress
 from .quiet import quiet
+from .ranks import SINGLE, Appended, RankFailed, end_with_the_first, predict, rank_of, settle, share_of
 from .sibling import analysis
 from .threads import set_threads
 
@@ -46,8 +47,9 @@ SHOWN = 64  # frames of a video in a logger's table, at most
 class Write(Callback):
     """The answers last: a video counts as answered when all else of it is there."""
 
-    def __init__(self, run: RunFolder, progress: Progress, logger: Mirror, viewer: Viewer):
+    def __init__(self, run: RunFolder, progress: Progress, logger: Mirror, viewer: Viewer, devices: int):
         self.run, self.progress, self.logger, self.viewer = run, progress, logger, viewer
+        self.others = Appended(run.path / "samples.jsonl") if devices > 1 else None
         self.figures, self.sums = VideoFigures(run.path), StoredSums(run.path)
         self.shown = 0
 
@@ -57,7 +59,10 @@ class Write(Callback):
         if outputs.measured:
             self.sums.put(batch.item.id, outputs.measured)
         self.run.append(outputs.records)
-        self.progress.video_done(len(outputs.records), outputs.fetched)
+        if self.others:
+            self.tell()
+        else:
+            self.progress.video_done(len(outputs.records), outputs.fetched)
         with only_warn(self.logger):  # the answers are safe
             if self.shown < self.logger.strips:
                 self.shown += 1
@@ -65,6 +70,11 @@ class Write(Callback):
                 frames = None if unseen else batch.frames or self.viewer.frames(batch.item)
                 seen = strip(frames.pixels, frames.indices, frames.timestamps, most=SHOWN) if frames else None
                 self.logger.video(outputs.records, seen)
+
+    def tell(self) -> None:
+        """Of the other ranks' videos too."""
+        for questions in self.others.videos() if self.others else ():
+            self.progress.video_done(questions, fetched=False)
 
 
 log = logging.getLogger(__name__)
@@ -89,14 +99,23 @@ def run_cell(
     progress: Progress,
     share: int = 1,
     keep: Keep = NOTHING,
+    alone: bool = False,
 ) -> None:
     """Run what is missing of the cell; a finished one is left as it is. BadInput for what cannot be run at all.
+
+    `alone`: this process' command is the cell's own, so that it can be repeated for each of trainer.devices.
 
     `share` is the number of processes that this machine is shared with. After Ctrl-C or a full disk the cell stays
     `running`: nothing is wrong with it, and the same command goes on with the next video. Raises Occupied where another
     process is at it.
     """
-    run = RunFolder(folder)
+    devices, run = config["trainer"]["devices"], RunFolder(folder)
+    if devices > 1 and not alone:
+        raise BadInput(f"trainer.devices={devices} {SINGLE}")
+    if rank_of(devices):  # the first one holds the folder and tells how far all of them are
+        end_with_the_first()
+        _attempt(config, choices, run, Progress(lambda event: None), share, keep)
+        return
     if (state := run.state()).status == "newer":
         raise BadInput(state.reason)
     if state.status != "done":
@@ -111,14 +130,16 @@ def _attempt(
     config: CellConfig, choices: Mapping[str, Any], run: RunFolder, progress: Progress, share: int, keep: Keep
 ) -> None:
     folder = run.path
-    logger = instantiate(config["logger"])
+    rank = rank_of(config["trainer"]["devices"])
+    logger = NullMirror() if rank else instantiate(config["logger"])
     known = stated(environment(seed=config["seed"], device=_device(config)))
     logger.start(config["sweep"]["name"], folder.name, {**config, "environment": known}, choices)
     try:
         metrics = _run(config, choices, run, progress, logger, share, keep)
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt)
-        if not interrupted and not stops_everything(error):
+        told = isinstance(error, RankFailed) and run.status() == "failed"
+        if not interrupted and not told and not stops_everything(error):
             with suppress(OSError):
                 run.fail(error)
         with only_warn(logger):
@@ -126,6 +147,8 @@ def _attempt(
         if interrupted:  # Lightning makes SystemExit of it
             raise KeyboardInterrupt from None
         raise
+    if rank:
+        return
     if config["measure"]["figures"]:
         with only_warn(logger):  # the results are safe: no picture is a reason to call the cell failed
             logger.figures(analysis("figures").draw_cell(folder))
@@ -144,10 +167,10 @@ def _run(
     keep: Keep,
 ) -> dict[str, Any]:
     trainer_options = dict(config["trainer"])
-    set_threads(trainer_options.pop("threads"), share)
-    if trainer_options.get("devices") != 1:
-        devices = trainer_options.get("devices")
-        raise BadInput(f"trainer.devices must be 1, got {devices}: hydra.launcher.workers spreads cells over devices")
+    devices = trainer_options["devices"]
+    set_threads(trainer_options.pop("threads"), share * devices)
+    if devices > 1:
+        settle(config)
     seed_everything(config["seed"], verbose=False)
     reader, scorer, benchmark = instantiate(config["video"]), instantiate(config["scorer"]), build.benchmark(config)
     measuring = instantiate(config["measure"])
@@ -170,25 +193,34 @@ def _run(
     known["generation_not_followed"] = in_words(ignored)
     known["rope"] = video_llm.model.rope
     known["calibration_sha256"] = calibration_sha256(config)
-    _check_commit(run, known, config["sweep"]["strict"])
-    done = run.open({item.id: [question.id for question in item.questions] for item in items}, known)
+    expected = {item.id: [question.id for question in item.questions] for item in items}
+    if rank_of(devices):
+        done = run.complete(expected)
+    else:
+        _check_commit(run, known, config["sweep"]["strict"])
+        done = run.open(expected, known)
     left = [item for item in items if item.id not in done]
     progress.cell_started(run.path, len(items), len(done))
     if left:
         answered = build.answers(config, keep.answers)
         module = Inference(viewer, scorer, benchmark, prefixes, measuring, answered)
+        write = Write(run, progress, logger, viewer, devices)
         trainer = instantiate(
             trainer_options,
             logger=False,
             enable_progress_bar=False,
             enable_checkpointing=False,
             enable_model_summary=False,
-            callbacks=[Write(run, progress, logger, viewer)],
-            # a cell is one process: what a scheduler's variables say of its job's tasks is not about it
+            callbacks=[write],
+            # what a scheduler's variables say of its job's tasks is not about it
             plugins=[LightningEnvironment()],
+            **({"strategy": "ddp"} if devices > 1 else {}),
         )
-        loader = DataLoader(Clips(left, viewer, module.needs_frames), batch_size=None)
-        trainer.predict(module, loader, return_predictions=False)
+        loader = DataLoader(Clips(share_of(left, devices), viewer, module.needs_frames), batch_size=None)
+        predict(trainer, module, loader)
+        write.tell()
+    if rank_of(devices):
+        return {}
     static = {
         "frames": viewer.frames_shown,
         "groups": 0 if reader.blind else len(video_llm.order(config["frames"])),

@@ -62,6 +62,8 @@ def run_config(
     show_config(show, without_hydra(composed))
     config, choices = with_choices(composed)
     check(config, choices, tables=tables)
+    if (devices := config["trainer"]["devices"]) > 1:
+        raise BadInput(f"trainer.devices must be 1, got {devices}: evaluate alone shares videos among devices")
     return config, choices
 
 

@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from .messages import reason
 from .outcome import console, outcome
+from .ranks import rank_of
 from .sibling import analysis
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,8 @@ class SweepEnd(Callback):
         outcome.say()
 
     def on_run_end(self, config: DictConfig, **kwargs) -> None:
+        if rank_of(config.trainer.devices):  # the first one tells
+            return
         folder = Path(config.hydra.runtime.output_dir)
         wrong = outcome.failed or outcome.stopped or outcome.elsewhere
         if not wrong and not config.sweep.dry_run:

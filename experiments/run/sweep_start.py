@@ -16,6 +16,7 @@ from intpv.record.run_folder import RunFolder
 from ..sweep.devices import count, grouped, visible
 from .cell_config import with_choices
 from .messages import refuse
+from .ranks import SINGLE
 from .validation import check, check_made, check_plain
 
 
@@ -35,6 +36,8 @@ class SweepStart(Callback):
             share = _share(config.hydra.launcher)
             for cell in (cells := _cells(config)):
                 check_plain(*with_choices(cell), share)
+                if (devices := cell.trainer.devices) > 1:
+                    raise BadInput(f"trainer.devices={devices} {SINGLE}")
             _ = config.hydra.sweep.dir  # a nameless sweep is named here, once its parts are known to be valid
             for cell in cells:
                 OmegaConf.copy_cache(config, cell)  # composed before there was a name: it would find one of its own

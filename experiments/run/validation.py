@@ -161,12 +161,10 @@ def _check_sweep(sweep: Mapping) -> None:
 
 def _check_trainer(trainer: Mapping, share: int | None) -> None:
     _check_keys("trainer", trainer, TRAINER)
-    if type(devices := trainer["devices"]) is not int or devices != 1:
-        got = f"got {shown(devices)}: hydra.launcher.workers spreads cells over devices"
-        raise BadInput(f"trainer.devices must be 1, {got}")
+    check_whole("trainer.devices", trainer["devices"], 1)
     if (accelerator := trainer["accelerator"]) not in ACCELERATORS:
         raise BadInput(f"trainer.accelerator must be one of {', '.join(ACCELERATORS)}, got {shown(accelerator)}")
-    check_threads(trainer["threads"], share)
+    check_threads(trainer["threads"], share and share * trainer["devices"])
     if more := [key for key in trainer if key not in (*TRAINER, "_target_")]:
         from inspect import signature
 

@@ -54,7 +54,7 @@ def test_every_option_as_shipped_is_valid():
         ("sweep.timeout_s=soon", "sweep.timeout_s must be a number of seconds above 0, or null, got soon"),
         ("~sweep.silent_s", "sweep.silent_s is missing: it must not be deleted"),
         ("sweep.name=../here", "sweep.name must name a folder below runs/, got ../here"),
-        ("trainer.devices=2", "trainer.devices must be 1, got 2: hydra.launcher.workers spreads cells over devices"),
+        ("trainer.devices=auto", "trainer.devices must be a whole number of at least 1, got auto"),
         ("trainer.threads=999", "trainer.threads must be auto or 1 to "),
         ("+trainer.zebra=1", "trainer takes no key zebra"),
         ("+rope_strategy.zebra=1", "rope_strategy=none takes no key zebra"),
