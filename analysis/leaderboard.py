@@ -2,10 +2,11 @@
 
 python -m analysis.leaderboard runs/strategies runs/strategies_smollm2 --reference visual_only
 
-A place is a model with its training seed, a number of frames and a regime. A strategy holds at a place where it is the
-best or its difference to the best is not told from 0 (95 % interval over videos). The best of many owes a part to luck,
-which makes holding harder, not easier. Against the reference, which nothing was chosen by, each difference is tested by
-flipping the signs of whole videos, and the p-values of all strategies and places are adjusted together (Holm 1979).
+A setting is a model with its training seed, a number of frames and a regime. A strategy holds in a setting where it is
+the best or its difference to the best is not told from 0 (95 % interval over videos). The best of many owes a part to
+luck, which makes holding harder, not easier. Against the reference, which nothing was chosen by, each difference is
+tested by flipping the signs of whole videos, and the p-values of all strategies and settings are adjusted together
+(Holm 1979).
 """
 
 import csv
@@ -14,7 +15,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ FLIPS = 9999  # drawn sign flips; all of them where videos are few
 LEVEL = 0.05  # of all tests together
 
 
-class Place(NamedTuple):
+class Setting(NamedTuple):
     model: str
     frames: int
     regime: str  # "" where a benchmark has none
@@ -49,7 +50,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Standing:
-    """A strategy at a place."""
+    """A strategy in a setting."""
 
     accuracy: float
     behind: PairedDifference | None  # its accuracy minus the best's; None for the best itself
@@ -72,35 +73,35 @@ class Standing:
         return self.p < LEVEL
 
 
-Board = Mapping[str, Mapping[Place, Standing]]  # by strategy, the first holds at most places
+Board = Mapping[str, Mapping[Setting, Standing]]  # by strategy, the first holds at most settings
 
 
 def leaderboard(cells: Sequence[Cell], reference: str) -> Board:
     """Of finished cells in full precision beyond the fewest frames of their sweep.
 
-    Raises BadInput where the reference, or a strategy at a place, is missing.
+    Raises BadInput where the reference, or a strategy in a setting, is missing.
     """
     lines = dict(_lines(cells))
     strategies = list(dict.fromkeys(strategy for strategy, _ in lines))
-    places = sorted({place for _, place in lines})
+    settings = sorted({setting for _, setting in lines})
     if reference not in strategies:
         raise BadInput(f"--reference must be a strategy that was run ({', '.join(strategies)}), got {reference}")
-    for key in ((strategy, place) for strategy in strategies for place in places):
+    for key in ((strategy, setting) for strategy in strategies for setting in settings):
         if key not in lines:
             raise BadInput(f"{key[0]} has no finished cell at {key[1]}: what is compared must be run everywhere")
     scores = {key: float(np.mean([is_correct(line) for line in own])) for key, own in lines.items()}
-    best = {place: max(strategies, key=lambda strategy: scores[strategy, place]) for place in places}
+    best = {setting: max(strategies, key=lambda strategy: scores[strategy, setting]) for setting in settings}
     others = [key for key in lines if key[0] != reference]
     adjusted = dict(zip(others, holm([_p(lines[key], lines[reference, key[1]]) for key in others]), strict=True))
     board = {
         strategy: {
-            place: Standing(
-                scores[strategy, place],
-                _difference(lines, strategy, best[place], place),
-                _difference(lines, strategy, reference, place),
-                adjusted.get((strategy, place), 1.0),
+            setting: Standing(
+                scores[strategy, setting],
+                _difference(lines, strategy, best[setting], setting),
+                _difference(lines, strategy, reference, setting),
+                adjusted.get((strategy, setting), 1.0),
             )
-            for place in places
+            for setting in settings
         }
         for strategy in strategies
     }
@@ -137,29 +138,31 @@ def write_leaderboard(folders: Sequence[str], reference: str, out: str) -> list[
     return [page, table]
 
 
-def _lines(cells: Sequence[Cell]) -> Iterator[tuple[tuple[str, Place], list[Sample]]]:
-    """What each strategy answered at each place, of all splits together."""
+def _lines(cells: Sequence[Cell]) -> Iterator[tuple[tuple[str, Setting], list[Sample]]]:
+    """What each strategy answered at each setting, of all splits together."""
     done = [cell for cell in cells if cell.status == "done" and cell.kv_quant == "none"]
     fewest = min((cell.frames for cell in done), default=0)
-    found: dict[tuple[str, Place], list[Sample]] = {}
+    found: dict[tuple[str, Setting], list[Sample]] = {}
     for cell in done:
         if cell.frames > fewest:
             seed = dict(cell.seeds).get("model.seed")
             model = cell.model if seed is None else f"{cell.model} {seed}"
             for regime in regimes(done):
                 mine = [line for line in of_run(cell.samples(), cell) if line["labels"].get(LABEL, "") == regime]
-                found.setdefault((cell.strategy, Place(model, cell.frames, regime)), []).extend(mine)
+                found.setdefault((cell.strategy, Setting(model, cell.frames, regime)), []).extend(mine)
     yield from found.items()
 
 
-def _difference(lines: Mapping, strategy: str, other: str, place: Place) -> PairedDifference | None:
-    return None if strategy == other else paired_difference(lines[strategy, place], lines[other, place])
+def _difference(lines: Mapping, strategy: str, other: str, setting: Setting) -> PairedDifference | None:
+    return None if strategy == other else paired_difference(lines[strategy, setting], lines[other, setting])
 
 
 def _p(ours: Sequence[Sample], theirs: Sequence[Sample]) -> float:
     """Two-sided: were the two alike, each video's difference would as likely have the other sign."""
     right = {line["id"]: is_correct(line) for line in theirs}
-    differences = [{"video": line["video"], "gain": is_correct(line) - right[line["id"]]} for line in ours]
+    differences: list[dict[str, Any]] = [
+        {"video": line["video"], "gain": is_correct(line) - right[line["id"]]} for line in ours
+    ]
     gains: NDArray = video_sums(differences, lambda line: (line["gain"],))[:, 0]
     test = permutation_test(
         (gains,), np.sum, permutation_type="samples", n_resamples=FLIPS, rng=np.random.default_rng(0), axis=-1
@@ -167,30 +170,30 @@ def _p(ours: Sequence[Sample], theirs: Sequence[Sample]) -> float:
     return float(test.pvalue)
 
 
-def _rank(standings: Mapping[Place, Standing]) -> tuple[int, float]:
+def _rank(standings: Mapping[Setting, Standing]) -> tuple[int, float]:
     held = sum(one.holds for one in standings.values())
     return -held, -min(one.gap for one in standings.values())
 
 
 def _told(board: Board, reference: str) -> str:
-    places = len(next(iter(board.values())))
+    settings = len(next(iter(board.values())))
     return (
-        f"{len(board)} strategies at {places} places. Held: places where a strategy is the best or not told from it. "
-        f"Worst: where it is furthest behind the best, in points of accuracy. Then accuracy in % by place, and behind "
-        f"it the difference to {reference} in points where it is told from 0 (p < {LEVEL} over all "
-        f"{(len(board) - 1) * places} comparisons together, Holm)."
+        f"{len(board)} strategies in {settings} settings. Held: settings where a strategy is the best or not told from "
+        f"it. Worst: where it is furthest behind the best, in points of accuracy. Then accuracy in % by setting, and "
+        f"behind it the difference to {reference} in points where it is told from 0 (p < {LEVEL} over all "
+        f"{(len(board) - 1) * settings} comparisons together, Holm)."
     )
 
 
 def _page(board: Board) -> str:
-    places = list(next(iter(board.values())))
+    settings = list(next(iter(board.values())))
     rows = []
     for strategy, standings in board.items():
         at, worst = min(standings.items(), key=lambda item: item[1].gap)
-        held = f"{sum(one.holds for one in standings.values())} of {len(places)}"
+        held = f"{sum(one.holds for one in standings.values())} of {len(settings)}"
         rows.append([strategy, held, f"{difference_text(worst.behind)} ({at})" if worst.behind else "best everywhere"])
-        rows[-1] += [_shown(standings[place]) for place in places]
-    return markdown_table(["RoPE", "held", "worst", *map(str, places)], rows)
+        rows[-1] += [_shown(standings[setting]) for setting in settings]
+    return markdown_table(["RoPE", "held", "worst", *map(str, settings)], rows)
 
 
 def _shown(one: Standing) -> str:
@@ -200,8 +203,8 @@ def _shown(one: Standing) -> str:
 
 def _rows(board: Board) -> Iterator[dict[str, object]]:
     for strategy, standings in board.items():
-        for place, one in standings.items():
-            row: dict[str, object] = {"rope_strategy": strategy, **place._asdict(), "accuracy": one.accuracy}
+        for setting, one in standings.items():
+            row: dict[str, object] = {"rope_strategy": strategy, **setting._asdict(), "accuracy": one.accuracy}
             for name, found in (("behind", one.behind), ("against", one.against)):
                 for key in ("mean", "ci95_low", "ci95_high"):
                     row[f"{name}_{key}"] = getattr(found, key) if found else None

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import binomtest
 
 from analysis import leaderboard
-from analysis.leaderboard import Place, holm
+from analysis.leaderboard import Setting, holm
 from analysis.runs import read_sweep
 from intpv.errors import BadInput
 
@@ -42,7 +42,7 @@ def test_what_holds_everywhere_stands_before_what_wins_once(sweep, run, tmp_path
     assert ranked[-1] == "peak"
     with (tmp_path / "leaderboard.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 3 * 2 * 2  # the frames of training are no place
+    assert len(rows) == 3 * 2 * 2  # the frames of training are no setting
     told = {row["rope_strategy"] for row in rows if row["frames"] == "64" and float(row["p_holm"]) < 0.05}
     assert told == {"peak"}
     assert all(row["holds"] == "False" for row in rows if (row["rope_strategy"], row["frames"]) == ("peak", "64"))
@@ -50,13 +50,13 @@ def test_what_holds_everywhere_stands_before_what_wins_once(sweep, run, tmp_path
 
 def test_a_place_has_every_answer_of_its_regime_and_seeds_stay_apart(sweep):
     board = leaderboard.leaderboard(read_sweep(sweep), "visual_only")
-    places = list(board["steady"])
-    assert places == [Place("mini", frames, regime) for frames in (32, 64) for regime in ("fast", "slow")]
+    settings = list(board["steady"])
+    assert settings == [Setting("mini", frames, regime) for frames in (32, 64) for regime in ("fast", "slow")]
     lines = [
         line for cell in read_sweep(sweep) if (cell.strategy, cell.frames) == ("peak", 64) for line in cell.samples()
     ]
     slow = [line["correct"] for line in lines if line["labels"]["regime"] == "slow"]
-    assert board["peak"][places[3]].accuracy == np.mean(slow)
+    assert board["peak"][settings[3]].accuracy == np.mean(slow)
 
 
 def test_p_is_the_sign_tests_where_each_video_has_one_question():
