@@ -1,11 +1,14 @@
 """Provenance of a sweep's table: the command, and the commits, devices and versions that its cells state."""
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import yaml
 
+from intpv.escape import printable
 from intpv.record.damaged import Damaged
 from intpv.record.environment import MAIN
 from intpv.record.run_folder import RunFolder
@@ -22,7 +25,22 @@ def provenance_lines(folder: Path, cells: Sequence[Cell]) -> str:
     said = {"command": [_command(folder)]}
     for name, text in (("commit", _commit), ("device", _device), ("versions", _versions)):
         said[name] = list(dict.fromkeys(text(one) if one else UNKNOWN for one in known))
+    if scored := scored_by(folder):
+        said["scored anew by"] = [scored]
     return "".join(f"- {name}: {'; '.join(texts)}\n" for name, texts in said.items())
+
+
+def scored_by(folder: Path) -> str:
+    """Who has scored the folder's saved predictions anew, as experiments.score leaves it; "" for a sweep as it was run.
+
+    Of a judge its name: scores of two judges are of two scales.
+    """
+    try:
+        found = json.loads((folder / "scored.json").read_bytes())
+        judge = f", judge {found['judge']} at {urlsplit(found['url']).netloc}" if "judge" in found else ""
+        return printable(f"{found['scorer']}{judge}")
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _environment(cell: Cell) -> Mapping:

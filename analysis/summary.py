@@ -12,6 +12,7 @@ from rich.console import Console
 from .differences import write_differences
 from .frame_order import trios, write_order
 from .pairs import append_pairs
+from .provenance import scored_by
 from .runs import Cell, read_sweep, run_command
 from .seeds import over_seeds
 from .table import print_table, write_csv, write_markdown
@@ -34,7 +35,10 @@ def summarise_sweep(
     folder = Path(folder)
     cells = read_sweep(folder) if cells is None else cells
     points = over_seeds(cells)
-    print_table(points, console or Console())
+    console = console or Console()
+    print_table(points, console)
+    if scored := scored_by(folder):
+        console.print(f"scored anew by {scored}", markup=False, highlight=False)
     write_markdown(points, folder / "table.md", folder.name)
     append_pairs(points, folder / "table.md")
     write_csv(cells, folder / "table.csv")

@@ -1,33 +1,39 @@
 """Score saved predictions anew, without a model: python -m experiments.score runs/mini_ablation scorer=contains
 
 Writes runs/<sweep>@<scorer>/ beside the sweep, cell by cell, and its table; the sweep itself is left as it is.
+With --from FORMAT what another tool has written is read in the sweep's place, and without a scorer its own verdicts
+are kept.
 """
 
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 from hydra.utils import instantiate
 
 from intpv.errors import BadInput
 from intpv.metrics.cell import cell_metrics
+from intpv.record.atomic import write_json
 from intpv.record.cell_id import config_hash
 from intpv.record.lock import FILE as LOCK
 from intpv.record.lock import lock
 from intpv.record.run_folder import RunFolder
-from intpv.record.samples import VideoFigures
+from intpv.record.samples import Sample, VideoFigures
 from intpv.scorer.scorer import Scorer
 
 from .run.command import command_line, read_command_line, run_config
+from .run.imported import FORMATS, read_file, write_cell
 from .run.messages import explained
 from .run.options import options_of
 from .run.sibling import analysis
 
 
 def main() -> None:
-    parser = command_line("score", "Score the saved predictions of a sweep anew.")
-    parser.add_argument("sweep", type=Path)
+    parser = command_line("score", "Score the saved predictions of a sweep anew, or those of another tool.")
+    parser.add_argument("sweep", type=Path, help="its folder, as runs/mine; with --from a file")
+    parser.add_argument("--from", dest="format", choices=FORMATS, help="whose file it is")
     with explained("score"):
         arguments = read_command_line(parser, "scorer=contains, and its fields as scorer.FIELD=VALUE")
         for change in arguments.override:
@@ -35,13 +41,24 @@ def main() -> None:
                 raise BadInput(f"only scorer=... and its fields change a score, got {change}")
         if any(change.startswith("scorer.likelihood=") for change in arguments.override):
             raise BadInput("scorer.likelihood is what a run asks its model for: what was the likeliest option stays")
-        if not any(change.startswith("scorer=") for change in arguments.override):
+        named = any(change.startswith("scorer=") for change in arguments.override)
+        if not named and not arguments.format:
             raise BadInput(f"scorer must be named: scorer=..., one of {', '.join(options_of('scorer'))}")
-        cells = [] if arguments.cfg else cells_of(arguments.sweep)  # before anything dear is imported
+        # before anything dear is imported
+        cells = [] if arguments.cfg or arguments.format else cells_of(arguments.sweep)
         config, choices = run_config(arguments.override, arguments.cfg)
-        fields = len(arguments.override) > 1  # two of one scorer that differ in them are two folders
-        name = f"{choices['scorer']}" + (f"-{config_hash(config['scorer'])[:8]}" if fields else "")
-        analysis("summary").summarise_sweep(rescore(cells, instantiate(config["scorer"]), name))
+        scorer = instantiate(config["scorer"]) if named else None
+        name = _name(str(choices["scorer"]), config["scorer"], len(arguments.override) > 1)
+        if arguments.format:
+            _score_file(arguments.format, arguments.sweep, scorer, name)
+        else:
+            assert scorer is not None  # without a format it is named
+            rescore(cells, scorer, name)
+
+
+def _name(choice: str, config: Mapping[str, Any], fields: bool) -> str:
+    """Behind the @ of a folder; two of one scorer that differ in their fields are two folders."""
+    return choice + (f"-{config_hash(config)[:8]}" if fields else "")
 
 
 def cells_of(sweep: Path) -> list[Path]:
@@ -52,29 +69,28 @@ def cells_of(sweep: Path) -> list[Path]:
     return cells
 
 
-def rescore(cells: list[Path], scorer: Scorer, name: str) -> Path:
-    """The folder of re-scored cells, beside theirs."""
+def rescore(cells: list[Path], scorer: Scorer, name: str) -> None:
+    """Write the folder of re-scored cells beside theirs, and its table."""
     target = Path(f"{cells[0].parent}@{name}")
+    readable = []
     for cell in cells:
         state = RunFolder(cell).state()
         if state.status in ("damaged", "newer"):
             print(f"left out: {state.reason}", file=sys.stderr)
-            continue
+        else:
+            readable.append(cell)
+    for cell in readable:
         with lock(target / cell.name):
             shutil.copytree(cell, target / cell.name, dirs_exist_ok=True, ignore=shutil.ignore_patterns(LOCK))
             run = RunFolder(target / cell.name)
             if run.status() == "done":
                 _rescore_cell(run, scorer)
-    return target
+    if readable:
+        _summarise(target, name)
 
 
 def _rescore_cell(run: RunFolder, scorer: Scorer) -> None:
-    records = run.samples()
-    for record in records:
-        if record["prediction"] is not None:
-            asked = SimpleNamespace(answer=record["answer"], options=record["options"])
-            score = scorer.score(record["prediction"], asked)
-            record |= {"correct": score.correct, "valid": score.valid}
+    records = [_scored(record, scorer) for record in run.samples()]
     figures = VideoFigures(run.path).read()
     known = ("frames", "groups", "rearrangement_is_noop")
     # flips and garbled output are the old scorer's
@@ -85,6 +101,28 @@ def _rescore_cell(run: RunFolder, scorer: Scorer) -> None:
     }
     kept = {key: value for key, value in kept.items() if not key.startswith("signature/garbled_output")}
     run.finish({**cell_metrics(records, figures), **kept}, records)
+
+
+def _scored(record: Sample, scorer: Scorer) -> Sample:
+    return {**record, **scorer.scored(record)}  # type: ignore[typeddict-item]
+
+
+def _score_file(format: str, file: Path, scorer: Scorer | None, name: str) -> None:
+    """Write runs/<file>@<scorer>/ from what another tool has written."""
+    found = read_file(format, file)
+    if scorer is None and not found.scored:
+        raise BadInput(f"{file} holds no verdicts of its own: scorer=..., one of {', '.join(options_of('scorer'))}")
+    records = [_scored(line, scorer) for line in found.samples] if scorer else list(found.samples)
+    target = Path("runs") / f"{file.stem}@{name if scorer else format}"
+    write_cell(found, records, target, file)
+    for metric, value in sorted((found.stated or {}).items()):
+        print(f"{file.name}: {format} states {metric} {value:g}", file=sys.stderr)
+    _summarise(target, name if scorer else f"{format}'s own verdicts")
+
+
+def _summarise(target: Path, name: str) -> None:
+    write_json(target / "scored.json", {"scorer": name})
+    analysis("summary").summarise_sweep(target)
 
 
 if __name__ == "__main__":

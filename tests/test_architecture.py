@@ -14,7 +14,7 @@ FLOORS = (
     "inference",
     "laws",
     "check cost attention_kl",
-    "video_llm data",
+    "video_llm data exchange",
     "hf flipbook",
     "model attention analysis",
     "video preprocess encoder rearranger rope_strategy kv_quant budget cache logger metrics options",

@@ -109,6 +109,7 @@ def jsonl_rows(file: Path, key: str = "data.root") -> Iterator[Row]:
 
 def csv_rows(file: Path, columns: Sequence[str], delimiter: str = ",", key: str = "data.root") -> Iterator[Row]:
     """Of a file with a header that has `columns`; a row that is too long or too short is refused, not shifted."""
+    csv.field_size_limit(2**31 - 1)  # a prediction may be longer than the 128 KiB of Python's own limit
     reader = csv.reader(io.StringIO(read_text(file, key), newline=""), delimiter=delimiter)
     header = [name.strip() for name in next(reader, [])]
     if missing := [name for name in columns if name not in header]:

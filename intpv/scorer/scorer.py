@@ -1,13 +1,15 @@
 """Scorer: a prediction and its question in, a Score out. No model, no state."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
-from typing import ClassVar, Protocol, runtime_checkable
+from types import SimpleNamespace
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from intpv.bounds import shown
 from intpv.errors import BadInput
+from intpv.record.samples import Sample
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,14 @@ class Scorer(ABC):
         if self.likelihood == "per_character":
             loglik = [value / len(option) for value, option in zip(loglik, options, strict=True)]
         return options[max(range(len(loglik)), key=loglik.__getitem__)] if loglik else None
+
+    def scored(self, sample: Sample) -> Mapping[str, Any]:
+        """The keys of a saved sample that follow from its prediction, as they are under this scorer."""
+        if sample["prediction"] is None:
+            return {}
+        asked = SimpleNamespace(answer=sample["answer"], options=sample["options"])
+        score = self.score(sample["prediction"], asked)
+        return {"correct": score.correct, "valid": score.valid}
 
     @abstractmethod
     def score(self, prediction: str, question: Asked) -> Score:
