@@ -78,8 +78,9 @@ def test_score_takes_a_scorer_of_ones_own_and_nothing_else(said, folder):
     assert yaml.safe_load(shown)["scorer"] == {"_target_": "intpv.scorer.options.Options"}
     assert said("score", "runs/x", "scorer=harsh") == "score: runs/x holds no cells: give a folder as runs/<sweep>\n"
     assert said("score", "runs/x", "frames=8") == "score: only scorer=... and its fields change a score, got frames=8\n"
-    line = "score: scorer must be named: scorer=..., one of contains, exact, harsh, lenient, letters, options\n"
-    assert said("score", "runs/x") == line
+    line = said("score", "runs/x")
+    assert line.startswith("score: scorer must be named: scorer=..., one of contains, exact, harsh, ")
+    assert line.count("\n") == 1
 
 
 @pytest.mark.parametrize("verb", OWN)
