@@ -16,7 +16,7 @@ from intpv.metrics.signatures.in_words import shown
 from .provenance import provenance_lines
 from .runs import GROUPS, SEEDS, Cell
 from .score_columns import Column, known_of, prefix, regimes, score_blocks
-from .units import MISSING, bytes_text, nats_text, percent, seconds_text
+from .units import MISSING, bytes_text, interval_text, nats_text, percent, seconds_text
 
 # Columns: what the tables show of a cell beside its scores (score_columns.py).
 
@@ -61,6 +61,20 @@ BESIDE = (  # what is measured with them
     Column("videos", "compared", lambda cell: _plain(cell.metrics.get("attention_kl/videos")), 8),
     Column("memory", "peak", lambda cell: bytes_text(cell.metrics.get("memory/peak_bytes")), 7),
 )
+
+
+JUDGE = (  # of answers that a language model has judged; its name stands below the table
+    Column("judge's", "score", lambda cell: _plain(cell.metrics.get("judge/score")), 7),
+    Column("neither", "yes nor no", lambda cell: percent(cell.metrics.get("judge/unparsed")), 10),
+    Column("accuracy", "corrected", lambda cell: _corrected(cell), 16, "left"),
+)
+
+
+def _corrected(cell: Cell) -> str:
+    """By human labels, as far as there are any."""
+    name = "judge/corrected_accuracy"
+    value, low, high = (cell.metrics.get(name + end) for end in ("", "_ci95_low", "_ci95_high"))
+    return MISSING if value is None else percent(value).rjust(5) + interval_text(low, high, value=value)
 
 
 def flipped(cell: Cell) -> float | None:
@@ -123,7 +137,7 @@ FULL_WIDTH = 112  # characters that scores and costs side by side take
 def print_table(cells: Sequence[Cell], console: Console) -> None:
     """A block per strategy and rearranger; on a narrow terminal the costs follow the scores in blocks of their own."""
     measured = [columns for _, columns in score_blocks(cells)]
-    distances, beside = known_of(DISTANCES, cells), known_of(BESIDE, cells)
+    distances, beside = known_of(DISTANCES, cells), known_of(JUDGE + BESIDE, cells)
     wide = console.width >= FULL_WIDTH
     parts = _in_width([*measured, COSTS] if wide else measured, console.width)
     parts += [distances + beside] if wide else [COSTS + beside, distances]
@@ -193,7 +207,7 @@ def write_markdown(cells: Sequence[Cell], path: Path, heading: str) -> None:
     ]
     costs = [
         Column("", f"{column.group} {column.header}".strip(), column.text, 0)
-        for column in (*COSTS, *known_of(DISTANCES + BESIDE, cells))
+        for column in (*COSTS, *known_of(DISTANCES + JUDGE + BESIDE, cells))
     ]
     columns = [*shared, *measured, *costs, Column("", "remark", remark, 0)]
     rows = [[column.text(cell) for column in columns] for cell in cells]

@@ -17,7 +17,7 @@ from ..sweep.devices import count, grouped, visible
 from .cell_config import with_choices
 from .messages import refuse
 from .ranks import SINGLE
-from .validation import check, check_made, check_plain
+from .validation import check, check_made, check_plain, check_run_scorer
 
 
 class SweepStart(Callback):
@@ -28,6 +28,7 @@ class SweepStart(Callback):
             if config.get("sweep", {}).get("dry_run") is True:
                 raise BadInput("sweep.dry_run=true prints the plan of a sweep: add -m")
             check(*with_choices(config), 1)
+            check_run_scorer(*with_choices(config))
         except Exception as error:
             refuse("evaluate", error)
 
@@ -38,6 +39,7 @@ class SweepStart(Callback):
                 check_plain(*with_choices(cell), share)
                 if (devices := cell.trainer.devices) > 1:
                     raise BadInput(f"trainer.devices={devices} {SINGLE}")
+                check_run_scorer(*with_choices(cell))
             _ = config.hydra.sweep.dir  # a nameless sweep is named here, once its parts are known to be valid
             for cell in cells:
                 OmegaConf.copy_cache(config, cell)  # composed before there was a name: it would find one of its own

@@ -119,6 +119,14 @@ def _check_tables(option: str | None, strategy: Any, channels: int) -> None:
         return
 
 
+def check_run_scorer(config: Mapping, choices: Mapping[str, str | None]) -> None:
+    """BadInput for a scorer that a run cannot have: one that asks a judge."""
+    scorer: Any = _made("scorer", option := choices.get("scorer"), json.dumps(config["scorer"]))
+    if scorer.saved_only:
+        how = f"run with scorer=exact, then python -m experiments.score RUN scorer={option}"
+        raise BadInput(f"scorer={option} judges saved predictions alone: {how}")
+
+
 def _check_complete(config: Mapping) -> None:
     """All groups and keys of conf/config.yaml are there, and no other: what nobody reads would only change the hash."""
     groups, keys = groups_and_keys()

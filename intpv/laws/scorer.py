@@ -4,6 +4,7 @@ from functools import partial
 
 from intpv.check.finding import Check, Wrong, equal
 from intpv.data.benchmark import Question
+from intpv.errors import BadInput
 from intpv.scorer.scorer import Score, Scorer
 
 OPTIONS = ("red", "blue", "green")
@@ -12,7 +13,9 @@ OPEN = tuple(Question(f"b/{one}", "color", "Which flashed?", (), one) for one in
 
 
 def checks(scorer: Scorer) -> list[Check]:
-    """No model, no state."""
+    """No model, no state. BadInput for one that asks a judge: a network keeps no law."""
+    if scorer.saved_only:
+        raise BadInput("a scorer that asks a judge has no laws to check: experiments.score RUN --dry-run tries it")
     return [
         Check("answer is right", partial(right, scorer)),
         Check("others are wrong", partial(wrong, scorer)),

@@ -6,6 +6,7 @@ from statistics import fmean
 from intpv.metrics.accuracy import accuracy
 from intpv.metrics.group_score import group_score
 from intpv.metrics.interval import accuracy_interval, skill_interval
+from intpv.metrics.judged import judged
 from intpv.metrics.majority_floor import majority_floor
 from intpv.metrics.sample import Samples, groups
 from intpv.metrics.skill import skill
@@ -47,7 +48,7 @@ def summarise(samples: Samples) -> dict[str, float]:
 def _measured(samples: Samples) -> dict[str, float]:
     size = {"questions": float(len(samples)), "videos": float(len({sample["video"] for sample in samples}))}
     rates = {**accuracy(samples), **accuracy_interval(samples), **skill(samples), **skill_interval(samples)}
-    return {**size, **rates, **majority_floor(samples), **group_score(samples), **when(samples)}
+    return {**size, **rates, **majority_floor(samples), **group_score(samples), **when(samples), **judged(samples)}
 
 
 def cell_metrics(samples: Samples, figures: Mapping[str, VideoMetrics]) -> dict[str, float]:

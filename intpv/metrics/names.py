@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
+from intpv.metrics.judged import JUDGE_ROWS
 from intpv.metrics.placeholders import PLACEHOLDERS
 
 
@@ -116,6 +117,7 @@ SUBJECTS: dict[str, dict[str, tuple[Row, ...]]] = {  # heading -> when present -
             ("[<regime>/]when/signed_error", "parts", "Mean of the part named minus the right one: above 0 is late."),
         ),
     },
+    "What a judge says of the answers": JUDGE_ROWS,
     "Seconds of a video, mean over the videos": {
         ANSWERED: (
             (

@@ -44,6 +44,7 @@ class Scorer(ABC):
 
     needs_options: ClassVar[bool] = False  # whether an open question can never be right under it
 
+    saved_only: ClassVar[bool] = False  # whether it scores saved predictions alone, not a run's as they come
     likelihood: str = "text"  # text | per_character | letter
 
     def __post_init__(self) -> None:

@@ -19,7 +19,13 @@ from experiments.evaluate import main
 CONF = Path(__file__).parents[2] / "conf"
 HEAD = re.compile(r"^# python -m experiments\.evaluate (.*)$", re.MULTILINE)
 FILES = sorted(file for file in CONF.rglob("*.yaml") if file.parent.name not in ("base", "local"))
-COMMANDS = {str(file.relative_to(CONF)): HEAD.search(file.read_text()).group(1) for file in FILES}
+COMMANDS = {str(file.relative_to(CONF)): head[1] for file in FILES if (head := HEAD.search(file.read_text()))}
+OF_OTHER_VERBS = {"scorer/llm_judge.yaml": "experiments.score"}  # tests/experiments/test_score.py
+
+
+def test_every_head_has_a_command():
+    assert {str(file.relative_to(CONF)) for file in FILES} == COMMANDS.keys() | OF_OTHER_VERBS.keys()
+    assert all(f"# python -m {verb} " in (CONF / file).read_text() for file, verb in OF_OTHER_VERBS.items())
 
 
 @pytest.fixture(scope="module")
