@@ -56,51 +56,43 @@ def others(process: subprocess.Popen) -> str:
 
 @pytest.mark.slow
 def test_two_devices_give_the_bytes_of_one(bench, alone):
-    said = bench.run(*OWN, "sweep.name=shared", "trainer.devices=2", "measure=full", "measure.videos=2")
+    said = bench.run(*OWN, "sweep.name=shared", "trainer.devices=2")
     assert samples(bench, "shared") == alone
-    assert said.count("slow skill") + said.count("KV bits per") == 1  # one table, not one of each process
+    assert said.count("KV bits per") == 1  # one table, not one of each process
     figures = [json.loads(line) for line in (folder(bench, "shared") / "videos.jsonl").read_text().splitlines()]
-    assert (
-        len(figures)
-        == len({one["video"] for one in figures})
-        == len({json.loads(x)["video"] for x in alone.splitlines()})
-    )
-    bench.run(*OWN, "sweep.name=measured", "measure=full", "measure.videos=2")
-    ours, theirs = (read(folder(bench, name), "metrics.json") for name in ("shared", "measured"))
-    kl = [name for name in ours if "kl" in name]
-    assert kl
-    assert {name: ours[name] for name in kl} == pytest.approx({name: theirs[name] for name in kl}, rel=1e-6)
+    assert sorted(one["video"] for one in figures) == sorted({json.loads(line)["video"] for line in alone.splitlines()})
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rank", ["0", "1"])
-def test_a_rank_that_fails_ends_all_and_the_same_command_goes_on(bench, alone, monkeypatch, rank):
+def test_a_rank_that_fails_ends_all_and_the_same_command_goes_on(bench, alone, monkeypatch):
     (bench.folder / "failing.py").write_text(STRATEGY)
-    monkeypatch.setenv("PYTHONPATH", str(bench.folder))
-    monkeypatch.setenv("FAILS", rank)
-    own = (*OWN, f"sweep.name=fails{rank}", "rope_strategy._target_=failing.Fails", "trainer.devices=2")
+    monkeypatch.setenv("FAILS", "1")
+    own = (*OWN, "sweep.name=fails", "rope_strategy._target_=failing.Fails", "trainer.devices=2")
     process = bench.start(*own)
-    said = "".join(process.communicate(timeout=120))
+    said = "".join(process.communicate(timeout=200))
     assert process.returncode != 0, said
-    state = read(folder(bench, f"fails{rank}"), "status.json")
+    state = read(folder(bench, "fails"), "status.json")
     assert (state["status"], state["error"]["type"]) == ("failed", "ZeroDivisionError")
     assert "ZeroDivisionError: no such thing" in said
     assert not others(process)
     monkeypatch.setenv("FAILS", "none")
     bench.run(*own)
-    assert samples(bench, f"fails{rank}") == alone
+    assert samples(bench, "fails") == alone
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_all_and_keeps_what_was_answered(bench, alone):
-    process = bench.start(*OWN, "sweep.name=stopped", "trainer.devices=2", "frames=64")
-    try:
-        process.wait(15)
-    except subprocess.TimeoutExpired:
-        interrupt(process)
+def test_ctrl_c_ends_all_and_keeps_what_was_answered(bench):
+    own = (*OWN, "sweep.name=stopped", "frames=64")
+    process = bench.start(*own, "trainer.devices=2")
+    while process.poll() is None and not any((bench.folder / "runs/stopped").glob("*/videos.jsonl")):
+        time.sleep(0.1)
+    before = folder(bench, "stopped") / "videos.jsonl"
+    interrupt(process)
     assert not others(process)
-    bench.run(*OWN, "sweep.name=stopped", "frames=64")
-    assert samples(bench, "stopped").count(b"\n") == alone.count(b"\n")
+    kept = before.read_text()
+    assert kept
+    bench.run(*own)
+    assert before.read_text().startswith(kept)
 
 
 def test_a_sweep_refuses_more_devices_than_one_before_anything_is_made(evaluate, bench):
