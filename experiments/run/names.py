@@ -50,16 +50,18 @@ def elsewhere(sweep: str, folder: Path) -> list[str]:
 
 
 def _cell(*, _root_: DictConfig) -> str:
-    """Its parts are taken for valid: validation.py has seen them before any folder is named."""
-    choices = _root_.hydra.runtime.choices
-    plain = plain_config(_root_)
+    return cell_folder(plain_config(_root_), _root_.hydra.runtime.choices)
+
+
+def cell_folder(config: CellConfig, choices: Mapping[str, str | None]) -> str:
+    """`${cell:}` of a plain config whose parts are valid: validation.py has seen them before any folder is named."""
     return cell_name(
         {
-            "rearranger": choices.rearranger,
-            "rope": choices.rope_strategy,
-            "frames": plain["frames"],
-            "kv": choices.kv_quant,
-            "hash": config_hash(_by_content(plain)),
+            "rearranger": choices["rearranger"],
+            "rope": choices["rope_strategy"],
+            "frames": config["frames"],
+            "kv": choices["kv_quant"],
+            "hash": config_hash(_by_content(config)),
         }
     )
 

@@ -24,7 +24,7 @@ COLUMNS = ("state", "left", "cached", "KV", "time")  # videos left, those of the
 def print_plan(cells: Sequence[Planned], left: Sequence[Planned]) -> None:
     """A row per cell and the sum. Loads the models: their shape gives the bytes, their weights the cache's keys."""
     quiet()
-    todo, known, total = {cell.name for cell in left}, _known_seconds(cells), 0.0
+    todo, known, total, work = {cell.name for cell in left}, _known_seconds(cells), 0.0, _Work()
     as_time = analysis("table").seconds_text
     table = Table(Column("cell", no_wrap=True), *COLUMNS, box=None, title="plan, nothing is run", title_justify="left")
     for cell in cells:
@@ -32,7 +32,7 @@ def print_plan(cells: Sequence[Planned], left: Sequence[Planned]) -> None:
         if cell.name not in todo:
             table.add_row(cell.name, state, "0")
             continue
-        videos, cached, kv_bytes = _work(cell)
+        videos, cached, kv_bytes = work.left(cell)
         seconds = estimate(known, cell.config["frames"])
         total += videos * (seconds or 0)
         size, time = analysis("table").bytes_text(kv_bytes), as_time(seconds and videos * seconds)
@@ -65,16 +65,34 @@ def _known_seconds(cells: Sequence[Planned]) -> dict[int, float]:
     return {frames: median(seconds) for frames, seconds in found.items()}
 
 
-def _work(cell: Planned) -> tuple[int, int, int]:
-    """Videos left, how many of them the cache has through the tower, and the bytes of one packed prefix."""
-    config = cell.config
-    video_llm, items = build.video_llm(config), build.benchmark(config).items()
-    check_items(items, cell.choices["data"], instantiate(config["scorer"]).needs_options)
-    run = RunFolder(cell.folder)
-    answered = run.complete({item.id: [question.id for question in item.questions] for item in items})
-    missing = [item for item in items if item.id not in answered]
-    viewer = Viewer(video_llm, instantiate(config["video"]), build.cache(config), config["frames"])
-    return len(missing), sum(map(viewer.is_ready, missing)), _kv_bytes(video_llm, config["frames"])
+class _Work:
+    """What is left of cells; what cells have in common is looked at once, for a sweep may have thousands."""
+
+    def __init__(self) -> None:
+        self._expected: dict[tuple, dict[str, list[str]]] = {}
+        self._ready: dict[tuple, set[str]] = {}  # videos whose tower outputs are in the cache
+        self._bytes: dict[tuple, int] = {}
+
+    def left(self, cell: Planned) -> tuple[int, int, int]:
+        """Videos left, how many of them the cache has through the tower, and the bytes of one packed prefix."""
+        config = cell.config
+        data, scorer, model, encoder, kv_quant = map(
+            repr, (config["data"], config["scorer"], config["model"], config["encoder"], config["kv_quant"])
+        )
+        if (data, scorer) not in self._expected:
+            items = build.benchmark(config).items()
+            check_items(items, cell.choices["data"], instantiate(config["scorer"]).needs_options)
+            self._expected[data, scorer] = {item.id: [question.id for question in item.questions] for item in items}
+        expected = self._expected[data, scorer]
+        shape, seen = (model, encoder, kv_quant, config["frames"]), (cell.tower_key, repr(config["cache"]))
+        if shape not in self._bytes or seen not in self._ready:
+            video_llm = build.video_llm(config)
+            viewer = Viewer(video_llm, instantiate(config["video"]), build.cache(config), config["frames"])
+            self._bytes[shape] = _kv_bytes(video_llm, config["frames"])
+            if seen not in self._ready:
+                self._ready[seen] = {item.id for item in build.benchmark(config).items() if viewer.is_ready(item)}
+        missing = expected.keys() - RunFolder(cell.folder).complete(expected)
+        return len(missing), len(missing & self._ready[seen]), self._bytes[shape]
 
 
 def _kv_bytes(video_llm: VideoLLM, frames: int) -> int:

@@ -9,10 +9,8 @@ Hydra's callbacks on_job_start and on_job_end are not called: the cells run in o
 """
 
 import logging
-import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -20,7 +18,7 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.utils import instantiate
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 
 from intpv.record.environment import stated
 from intpv.record.lock import Occupied, holder, lock
@@ -29,7 +27,7 @@ from intpv.record.run_folder import RunFolder
 from ..run.messages import reason
 from ..run.outcome import is_full, outcome
 from . import crew, plan
-from . import plan as job
+from .composer import composer_of
 from .crew import Patience
 from .devices import count, grouped, visible
 from .display import Display
@@ -70,8 +68,8 @@ class SweepLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         setup_globals()
-        composed = [self._compose(overrides, initial_job_idx + i) for i, overrides in enumerate(job_overrides)]
-        planned = [job.planned(config) for config in composed]
+        composer = composer_of(self.loader)
+        planned = [composer.planned(self.config, overrides) for overrides in job_overrides]
         cells = plan.distinct(planned)
         sweep, folder = cells[0].config["sweep"], cells[0].folder.parent
         left = plan.left(cells, sweep["retry"])
@@ -83,23 +81,22 @@ class SweepLauncher(Launcher):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 plan.claim(folder, cells)
-                self._run(cells, left, composed)
+                places = {cell.name: place for place, cell in reversed(list(enumerate(planned)))}
+
+                def prepare(cell: plan.Planned, write: bool) -> plan.Planned:
+                    place = places[cell.name]
+                    config = composer.config(self.config, job_overrides[place])
+                    return plan.prepared(cell, config, initial_job_idx + place, write)
+
+                self._run(cells, left, prepare)
             except OSError as error:
                 if not is_full(error):
                     raise
                 outcome.stopped = reason(error)
-        return [job.returned(config, cell) for config, cell in zip(composed, planned, strict=True)]
+        return [plan.returned(cell) for cell in planned]
 
-    def _compose(self, overrides: Sequence[str], number: int) -> DictConfig:
-        config = self.loader.load_sweep_config(self.config, overrides)
-        with open_dict(config):
-            config.hydra.job.id = config.hydra.job.num = number
-            folder = os.path.join(config.hydra.sweep.dir, config.hydra.sweep.subdir)
-            config.hydra.runtime.output_dir = os.path.abspath(folder)
-        return config
-
-    def _run(self, cells: Sequence[plan.Planned], left: Sequence[plan.Planned], composed: Sequence[DictConfig]) -> None:
-        wanted = {cell.name: cell for cell in left}
+    def _run(self, cells: Sequence[plan.Planned], left: Sequence[plan.Planned], prepare: Callable) -> None:
+        wanted = {cell.name for cell in left}
         for cell in cells:  # left alone, yet part of how the sweep stands
             if cell.name not in wanted and cell.status != "done":
                 how = f"{cell.status} before; sweep.retry={cell.status} runs it again"
@@ -110,15 +107,15 @@ class SweepLauncher(Launcher):
         if busy and len(busy) == len(left):
             name, who = next(iter(busy.items()))
             raise Occupied(f"all {len(left)} cells that are left are being run elsewhere, {name} by {who}")
-        for config in composed:
-            if (found := wanted.get(Path(config.hydra.runtime.output_dir).name)) and found.name not in busy:
-                damage = found.state.reason
-                job.write_config(config)
-                if damage and found.status == "done":
-                    log.warning("%s: written anew", damage)
+        ready = []
+        for cell in left:
+            damage = cell.state.reason
+            ready.append(prepare(cell, cell.name not in busy))
+            if damage and cell.status == "done" and cell.name not in busy:
+                log.warning("%s: written anew", damage)
         with Display(len(cells), len(cells) - len(left)) as display:
             handle = _Handle(display)
-            while free := [cell for cell in left if cell.name not in handle.ended and _is_free(cell)]:
+            while free := [cell for cell in ready if cell.name not in handle.ended and _is_free(cell)]:
                 before = len(handle.ended)
                 self.engine.run(free, self.workers, self.gpus, handle, patience)
                 if outcome.stopped or len(handle.ended) == before:

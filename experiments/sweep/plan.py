@@ -1,16 +1,17 @@
 """Plan: the cells of a sweep, what is left to do of each, and the order in which they share most."""
 
+import copy
 import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from intpv.errors import BadInput
 from intpv.record.atomic import write_json, write_text
@@ -18,8 +19,8 @@ from intpv.record.cell_id import config_hash, portable
 from intpv.record.damaged import Damaged, read_bytes, read_json, set_aside
 from intpv.record.run_folder import SCHEMA, RunFolder, State, is_newer
 
-from ..run.cell_config import CellConfig, plain_config, without_hydra
-from ..run.names import chosen, named
+from ..run.cell_config import CellConfig, without_hydra
+from ..run.names import cell_folder, chosen, named
 
 RETRY = {None: (), "failed": ("failed",), "oom": ("oom",), "all": ("failed", "oom")}
 SEEN_BY_TOWER = ("data", "video", "encoder", "model", "rearranger", "frames", "seed")
@@ -96,7 +97,7 @@ def distinct(cells: Sequence[Planned]) -> list[Planned]:
     found: dict[str, Planned] = {}
     for cell in cells:
         other = found.setdefault(cell.name, cell)
-        if (difference := _first_difference(_result(other), _result(cell))) is not None:
+        if other is not cell and (difference := _first_difference(_result(other), _result(cell))) is not None:
             key, one, two = difference
             raise BadInput(f"two cells would be named {cell.name}: one with {key}={one}, one with {key}={two}")
     return list(found.values())
@@ -189,24 +190,33 @@ def _flat(value: object, name: str = "") -> dict:
 # Job: between Hydra's composed config of one cell and the plain data that a plan is made of.
 
 
-def planned(config: DictConfig) -> Planned:
-    """Plain data: nothing below knows Hydra's configuration objects."""
+def planned(config: DictConfig, plain: CellConfig, choices: Mapping[str, Any]) -> Planned:
+    """Nothing below knows Hydra's configuration objects. `plain` and `choices` are those of `config`, as plain data."""
+    sweep = config.hydra.sweep
+    named_by_us = sweep._get_node("subdir")._value() == "${cell:}"  # what it stands for takes long to resolve
+    folder = Path(os.path.abspath(sweep.dir), cell_folder(plain, choices) if named_by_us else sweep.subdir)
+    own = cast(CellConfig, {**plain, "sweep": dict(plain["sweep"])})
+    again = named(own, folder)
+    return Planned(folder, own, chosen(choices), [*config.hydra.overrides.task, *again], {})
+
+
+def prepared(cell: Planned, config: DictConfig, number: int, write: bool) -> Planned:
+    """The cell as a worker takes it; `write` its `.hydra/`. `number` is Hydra's of the job."""
+    config = copy.deepcopy(config)
+    with open_dict(config):
+        config.hydra.job.id = config.hydra.job.num = number
+        config.hydra.runtime.output_dir = str(cell.folder)
     HydraConfig.instance().set_config(config)
     log_config = cast(dict[str, Any], OmegaConf.to_container(config.hydra.job_logging, resolve=True))
     log_config["handlers"].pop("console", None)  # warnings reach the screen as events
     for logger in (log_config.get("root"), *log_config.get("loggers", {}).values()):
         logger["handlers"] = [handler for handler in logger.get("handlers", ()) if handler != "console"]
-    folder, plain = Path(config.hydra.runtime.output_dir), plain_config(config)
-    return Planned(
-        folder=folder,
-        config=plain,
-        choices=chosen(config.hydra.runtime.choices),
-        overrides=[*config.hydra.overrides.task, *named(plain, folder)],
-        log_config=log_config,
-    )
+    if write:
+        _write_config(config)
+    return replace(cell, log_config=log_config)
 
 
-def write_config(config: DictConfig) -> None:
+def _write_config(config: DictConfig) -> None:
     """`.hydra/` as Hydra writes it for a job of its own launchers."""
     folder = Path(config.hydra.runtime.output_dir, ".hydra")
     if os.path.lexists(folder) and not folder.is_dir():
@@ -222,8 +232,8 @@ def write_config(config: DictConfig) -> None:
         write_text(file, OmegaConf.to_yaml(part))
 
 
-def returned(config: DictConfig, cell: Planned) -> JobReturn:
+def returned(cell: Planned) -> JobReturn:
     """A cell's accuracy is its value, so that sweepers that search (Optuna, Ax) have something to go by."""
     value = RunFolder(cell.folder).metrics().get("accuracy") if cell.status == "done" else None
     status = JobStatus.COMPLETED
-    return JobReturn(cell.overrides, cfg=config, _return_value=value, status=status, task_name="evaluate")
+    return JobReturn(cell.overrides, _return_value=value, status=status, task_name="evaluate")
