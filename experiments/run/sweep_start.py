@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
@@ -80,7 +81,7 @@ def _cells(config: DictConfig) -> list[list[str]]:
 def _installed(config: DictConfig) -> Composer:
     """Hydra's sweepers compose each cell once more to see that it can be; other launchers than ours keep all configs
     that they are given, and get each as an object of its own."""
-    loader = GlobalHydra.instance().config_loader()
+    loader: Any = GlobalHydra.instance().config_loader()
     composer = composer_of(loader)
     ours = config.hydra.launcher.get("_target_", "").endswith(LAUNCHER)
 

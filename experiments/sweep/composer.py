@@ -108,7 +108,7 @@ class _Base:
         names = self.references[mark]
         if names is None:
             return plain_value(self.config, key)
-        mark += tuple((name, repr(self.config._get_node(name)._value())) for name in names)
+        mark += tuple((name, repr(self.config[name])) for name in names)
         if mark not in self.parts:
             self.parts[mark] = plain_value(self.config, key)
         return self.parts[mark]
@@ -119,7 +119,7 @@ class _Base:
         for text in _references(part):
             found = REFERENCE.fullmatch(text)
             node = self.config._get_node(found[1]) if found else None
-            if not isinstance(node, ValueNode) or node._is_interpolation() or node._is_missing():
+            if found is None or not isinstance(node, ValueNode) or node._is_interpolation() or node._is_missing():
                 return None
             names.append(found[1])
         return names
