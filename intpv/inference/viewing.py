@@ -2,8 +2,9 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -84,13 +85,18 @@ class Viewer:
 
     def is_ready(self, item: VideoItem) -> bool:
         """Whether the tower's output is in the cache, or is not needed."""
+        return bool(self.ready([item]))
+
+    def ready(self, items: Iterable[VideoItem]) -> set[str]:
+        """Ids of the videos for which `is_ready`; the weights are looked at once."""
         if self.reader.blind:
-            return True
-        try:
-            frames_key = self._frames_key(item)
-        except VideoError:
-            return False
-        return self.cache.contains("tower", self._tower_key(item, frames_key))
+            return {item.id for item in items}
+        found, weights = set(), weights_hash(self.video_llm.model.encoder.tower)
+        for item in items:
+            with suppress(VideoError):
+                if self.cache.contains("tower", self._tower_key(item, self._frames_key(item), weights)):
+                    found.add(item.id)
+        return found
 
     def view(self, item: VideoItem, frames: Frames | None = None) -> View:
         """The tower's output of a video; `frames` where they are at hand. Raises VideoError as `frames` does.
@@ -115,7 +121,8 @@ class Viewer:
             indices = torch.tensor(shown.indices)
             return {"features": features, "timestamps": shown.timestamps, "indices": indices, "seconds": seconds}
 
-        entry = self.cache.fetch("tower", self._tower_key(item, frames_key), compute)
+        weights = weights_hash(self.video_llm.model.encoder.tower)
+        entry = self.cache.fetch("tower", self._tower_key(item, frames_key, weights), compute)
         indices, (decode_s, encode_s, split_s) = tuple(entry["indices"].tolist()), entry["seconds"].tolist()
         return View(entry["features"], entry["timestamps"], indices, decode_s, encode_s, split_s, fetched)
 
@@ -151,13 +158,13 @@ class Viewer:
             **part,
         )
 
-    def _tower_key(self, item: VideoItem, frames_key: str) -> str:
+    def _tower_key(self, item: VideoItem, frames_key: str, weights: str) -> str:
         model = self.video_llm.model
         return key(
             "tower",
             frames=frames_key,
             normalise=[model.preprocess.mean, model.preprocess.std],
-            weights=weights_hash(model.encoder.tower),
+            weights=weights,
             tower=[model.encoder.description, model.encoder.tokens_per_frame, model.encoder.attention],
             side=self.video_llm.budget.tower_side,
             shown=self.reader.permutation(self.num_frames, item.id),
