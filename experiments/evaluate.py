@@ -21,6 +21,7 @@ from .run.outcome import outcome, stops_everything
 from .run.progress import Progress
 from .sweep import launcher  # noqa: F401  registers itself with Hydra
 from .sweep.display import Display
+from .sweep.plan import objective
 
 log = logging.getLogger(__name__)
 register_resolvers()
@@ -28,7 +29,7 @@ register_resolvers()
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 def evaluate(config: DictConfig) -> float | None:
-    """One cell in this process; its accuracy, for sweepers that search."""
+    """One cell in this process; its `objective`, for sweepers that search."""
     from .run.cell import run_cell  # heavy imports only now: --help and typos answer at once
 
     plain = plain_config(config)
@@ -62,7 +63,7 @@ def evaluate(config: DictConfig) -> float | None:
         return None
     if found["coverage"] < 1:
         outcome.incomplete.append(folder.name)
-    return found["accuracy"]
+    return objective(folder)
 
 
 def main() -> None:

@@ -1,21 +1,27 @@
 """What Hydra calls around a run or a sweep: at first its folder, at the end tables, figures, W&B's summary, errors."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, cast
 
 from hydra.experimental.callback import Callback
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from intpv.record.composed import read_composed
+
+from .cell_config import CellConfig
 from .messages import reason
+from .names import named
 from .outcome import console, outcome
 from .ranks import rank_of
 from .sibling import analysis
 
 log = logging.getLogger(__name__)
+HERE = (".SweepLauncher", ".BasicLauncher")  # launchers under which this process learns what becomes of a cell
 
 
 class SweepEnd(Callback):
@@ -30,9 +36,12 @@ class SweepEnd(Callback):
         folder, cells = Path(config.hydra.sweep.dir), []
         nothing_ran = outcome.elsewhere and not outcome.changed
         if not config.sweep.dry_run and not nothing_ran:
-            anew = outcome.changed or not (folder / "table.md").exists()  # else all was done before, figures included
             with _despite("tables and figures"):
                 cells = analysis("runs").read_sweep(folder)
+                if not config.hydra.launcher.get("_target_", "").endswith(HERE):
+                    _learn(cells)
+                # else all was done before, figures included
+                anew = outcome.changed or not (folder / "table.md").exists()
                 if anew:
                     analysis("summary").summarise_sweep(folder, console, cells)
                 else:
@@ -53,6 +62,17 @@ class SweepEnd(Callback):
                 analysis("table").print_table([analysis("runs").read_cell(folder)], console)
                 console.print(folder, highlight=False)
         outcome.say()
+
+
+def _learn(cells: Sequence[Any]) -> None:
+    """From the cells of read_sweep: others ran them, as processes of joblib, and keep what they know to themselves."""
+    outcome.changed = True
+    for cell in cells:
+        if cell.status in ("failed", "oom") and (found := read_composed(cell.folder)):
+            config = cast(CellConfig, {"sweep": dict(found.config["sweep"])})
+            outcome.failed[cell.name] = (cell.reason, [*found.overrides, *named(config, cell.folder)])
+        if cell.metrics.get("coverage", 1) < 1:
+            outcome.incomplete.append(cell.name)
 
 
 @contextmanager

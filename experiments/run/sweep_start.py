@@ -15,6 +15,7 @@ from intpv.errors import BadInput
 
 from ..sweep.composer import Composer, composer_of
 from ..sweep.devices import count, grouped, visible
+from ..sweep.plan import searches
 from .cell_config import with_choices
 from .messages import refuse
 from .ranks import SINGLE
@@ -70,7 +71,7 @@ def _cells(config: DictConfig) -> list[list[str]]:
     """The overrides of each cell of a sweep over given values; of a search nobody knows them before, and each is
     checked as it comes."""
     sweeper = config.hydra.sweeper
-    if sweeper.get("_target_", "").rpartition(".")[2] != BasicSweeper.__name__:
+    if searches(sweeper):
         return []
     given = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
     overrides = OverridesParser.create().parse_overrides([*given, *config.hydra.overrides.task])

@@ -5,7 +5,11 @@
     hydra/launcher=slurm            jobs of Slurm, each a crew on its node: submitit_engine.py; slurm_local tries it
     hydra/launcher=basic            Hydra's own, cell after cell in this process; joblib, submitit and others work too
 
-Hydra's callbacks on_job_start and on_job_end are not called: the cells run in other processes.
+    hydra/sweeper=optuna hydra.sweeper.direction=maximize hydra.sweeper.n_jobs=2 'rope_strategy.factor=interval(1,4)'
+                                    a search, here by Optuna, two cells at a time; what a cell is worth: plan.objective
+
+Hydra's callbacks on_job_start and on_job_end are not called, for the cells run in other processes: Hydra's own
+launchers call them, once a cell.
 """
 
 import logging
@@ -62,6 +66,7 @@ class SweepLauncher(Launcher):
     def __init__(self, workers: int | str = "auto", gpus_per_worker: int = 1, engine: Engine | None = None) -> None:
         self.workers, self.gpus = workers, gpus_per_worker
         self.engine = engine or LocalEngine()
+        self._earlier: list[plan.Planned] = []  # cells of a search, which come in several launches
 
     def setup(self, *, hydra_context, task_function, config: DictConfig) -> None:
         self.loader, self.config = hydra_context.config_loader, config
@@ -80,7 +85,8 @@ class SweepLauncher(Launcher):
         else:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                plan.claim(folder, cells)
+                self._earlier += cells
+                plan.claim(folder, self._earlier, plan.searched(self.config, job_overrides))
                 places = {cell.name: place for place, cell in reversed(list(enumerate(planned)))}
 
                 def prepare(cell: plan.Planned, write: bool) -> plan.Planned:

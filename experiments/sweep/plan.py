@@ -4,11 +4,12 @@ import copy
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -127,15 +128,17 @@ def batches(cells: Sequence[Planned], workers: int) -> list[list[Planned]]:
     return ordered if len(ordered) >= workers else [[cell] for group in ordered for cell in group]
 
 
-def claim(folder: Path, cells: Sequence[Planned]) -> None:
+def claim(folder: Path, cells: Sequence[Planned], searched: Collection[str] = ()) -> None:
     """Note what all cells of the sweep have in common; BadInput if the folder holds a sweep of another kind.
 
     A value swept over in either of the two may differ: a sweep can grow. A value fixed in both must be the same, or
-    the cells would be compared on different questions, models or settings without a word.
+    the cells would be compared on different questions, models or settings without a word. Of a search's first cell
+    alone nobody could tell: what is `searched` over, by key or group, is swept whatever the cells are.
     """
     flat = [_comparable(cell) for cell in cells]
     keys = {key for one in flat for key in one}
     swept = {key for key in keys if len({json.dumps(one.get(key)) for one in flat}) > 1}
+    swept |= {key for key in keys if any(key == one or key.startswith(f"{one}.") for one in searched)}
     # the shortest first: `seed` says what `video.seed`, which follows it, only repeats
     fixed = {key: flat[0].get(key) for key in sorted(keys - swept, key=lambda key: (key.count("."), key))}
     before = _claimed(folder / FIXED)
@@ -232,8 +235,31 @@ def _write_config(config: DictConfig) -> None:
         write_text(file, OmegaConf.to_yaml(part))
 
 
+def searches(sweeper: Mapping[str, Any]) -> bool:
+    """Whether it finds its cells as it goes, by the values of those before."""
+    return str(sweeper.get("_target_", "")).rpartition(".")[2] != BasicSweeper.__name__
+
+
+def searched(config: DictConfig, job_overrides: Sequence[Sequence[str]]) -> set[str]:
+    """Keys and groups that a sweeper gives values which the command line does not; none of one that does not search."""
+    if not searches(config.hydra.sweeper):
+        return set()
+    fixed = set(config.hydra.overrides.task)
+    found = {line for overrides in job_overrides for line in overrides if line not in fixed}
+    return {line.split("=")[0].lstrip("+~") for line in found}
+
+
+def objective(folder: Path) -> float | None:
+    """What sweepers that search (Optuna, Ax) go by: a done cell's skill, of a benchmark without bounds its accuracy.
+
+    None where skill is undefined: it and accuracy are not to be mixed in one search.
+    """
+    metrics = RunFolder(folder).metrics()
+    return metrics.get("skill" if "ceiling" in metrics else "accuracy")
+
+
 def returned(cell: Planned) -> JobReturn:
-    """A cell's accuracy is its value, so that sweepers that search (Optuna, Ax) have something to go by."""
-    value = RunFolder(cell.folder).metrics().get("accuracy") if cell.status == "done" else None
+    """As if Hydra had run the cell as a job."""
+    value = objective(cell.folder) if cell.status == "done" else None
     status = JobStatus.COMPLETED
     return JobReturn(cell.overrides, _return_value=value, status=status, task_name="evaluate")

@@ -112,6 +112,12 @@ class TestClaim:
         with pytest.raises(BadInput, match=r"with rope_strategy=none, this one has rope_strategy=yarn"):
             claim(tmp_path, [cell(rope="yarn")])
 
+    def test_what_is_searched_over_may_differ_from_the_first_cell_on(self, tmp_path):
+        claim(tmp_path, [cell(rope="yarn")], {"rope_strategy"})
+        claim(tmp_path, [cell(rope="none")], {"rope_strategy"})
+        with pytest.raises(BadInput, match=r"data\.limit=None, this one has data\.limit=4"):
+            claim(tmp_path, [cell(rope="ntk", limit=4)], {"rope_strategy"})
+
     def test_one_of_a_newer_schema_is_refused(self, tmp_path):
         claim(tmp_path, [cell()])
         file = tmp_path / "sweep.json"
