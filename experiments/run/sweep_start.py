@@ -1,6 +1,5 @@
 """What Hydra calls before a run or a sweep: all cells are composed and checked before a folder is made."""
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -80,17 +79,16 @@ def _cells(config: DictConfig) -> list[list[str]]:
 
 
 def _installed(config: DictConfig) -> Composer:
-    """Hydra's sweepers compose each cell once more to see that it can be; other launchers than ours keep all configs
-    that they are given, and get each as an object of its own."""
+    """Hydra's sweepers compose each cell once more to see that it can be: here they need not. Other launchers than ours
+    send the loader to other processes, and it stays Hydra's own."""
     loader: Any = GlobalHydra.instance().config_loader()
     composer = composer_of(loader)
-    ours = config.hydra.launcher.get("_target_", "").endswith(LAUNCHER)
 
     def load_sweep_config(master_config: DictConfig, sweep_overrides: Sequence[str]) -> DictConfig:
-        if ours and composer.knows(master_config, sweep_overrides):
+        if composer.knows(master_config, sweep_overrides):
             return master_config  # nobody looks at it
-        found = composer.config(master_config, sweep_overrides)
-        return found if ours else copy.deepcopy(found)
+        return composer.config(master_config, sweep_overrides)
 
-    loader.load_sweep_config = load_sweep_config
+    if config.hydra.launcher.get("_target_", "").endswith(LAUNCHER):
+        loader.load_sweep_config = load_sweep_config
     return composer

@@ -11,6 +11,7 @@ Whenever more groups differ than ever before, what was put together is held agai
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -151,8 +152,7 @@ class Composer:
         return plain and not isinstance(value, dict | list)
 
 
+@lru_cache(maxsize=1)  # a process has one loader at a time; not kept on it, for joblib sends it to its processes
 def composer_of(loader: Any) -> Composer:
     """The loader's own: what one caller has composed the next one finds."""
-    if not hasattr(loader, "composer"):
-        loader.composer = Composer(loader)
-    return loader.composer
+    return Composer(loader)
