@@ -17,7 +17,7 @@ FLOORS = (
     "video_llm data exchange",
     "hf flipbook",
     "model attention analysis",
-    "video preprocess encoder rearranger rope_strategy kv_quant budget cache logger metrics options",
+    "video preprocess encoder rearranger rope_strategy kv_quant kv_evict budget cache logger metrics options",
     "record scorer layout timing errors bounds escape regular_file shipped gpu_nodes compiler",
 )
 FLOOR = {name: -height for height, names in enumerate(FLOORS) for name in names.split()}

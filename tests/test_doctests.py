@@ -1,4 +1,4 @@
-"""Examples in docstrings: every strategy, rearranger and budget shows one, and pytest runs all that are written."""
+"""Examples in docstrings: options of four groups show one, and pytest runs all that are written."""
 
 import ast
 import doctest
@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 ROOT = Path(__file__).parents[1]
 OPTIONS = [
     path
-    for group in ("rope_strategy", "rearranger", "budget")
+    for group in ("rope_strategy", "rearranger", "budget", "kv_evict")
     for path in sorted((ROOT / "conf" / group).glob("*.yaml"))
 ]
 FILES = [path for path in sorted((ROOT / "intpv").rglob("*.py")) if ">>> " in path.read_text()]

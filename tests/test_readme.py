@@ -62,7 +62,8 @@ def test_every_command_of_evaluate_is_composed():
 
 
 @pytest.mark.parametrize(
-    "group", ["encoder", "rearranger", "rope_strategy", "budget", "kv_quant", "logger", "cache", "measure"]
+    "group",
+    ["encoder", "rearranger", "rope_strategy", "budget", "kv_quant", "kv_evict", "logger", "cache", "measure"],
 )
 def test_the_options_of_the_table_are_those_of_conf(group):
     row = " ".join(re.findall(rf"^\|`{group}`[\w, ]*\|(.*)\|$", README, re.MULTILINE))

@@ -32,8 +32,9 @@ def video_llm(config: CellConfig) -> VideoLLM:
     """Rearranger, strategy and policy are made, and the frame count is refused, before the model is loaded."""
     rearranger, rope = instantiate(config["rearranger"]), instantiate(config["rope_strategy"])
     rearranger.order(config["frames"], config["encoder"]["num_frames"])
-    kv_quant, budget, passes = (instantiate(config[group]) for group in ("kv_quant", "budget", "passes"))
-    return VideoLLM(model(config), rearranger, rope, kv_quant, config["max_new_tokens"], budget, passes)
+    groups = "kv_quant", "budget", "passes", "kv_evict"
+    kv_quant, budget, passes, kv_evict = (instantiate(config[group]) for group in groups)
+    return VideoLLM(model(config), rearranger, rope, kv_quant, config["max_new_tokens"], budget, passes, kv_evict)
 
 
 def model(config: CellConfig) -> Model:

@@ -17,6 +17,7 @@ class CellConfig(TypedDict):
     rearranger: Mapping[str, Any]
     rope_strategy: Mapping[str, Any]
     kv_quant: Mapping[str, Any]
+    kv_evict: Mapping[str, Any]
     budget: Mapping[str, Any]
     passes: Mapping[str, Any]
     video: Mapping[str, Any]

@@ -15,7 +15,10 @@ from intpv.shipped import shipped
 from .cell_config import CellConfig, plain_config
 
 PACKAGE = __package__.rpartition(".")[0]  # experiments; in the wheel intpv.experiments
-SCIENCE = ("model", "encoder", "rearranger", "rope_strategy", "kv_quant", "budget", "data", "scorer", "experiment")
+SCIENCE = (
+    *("model", "encoder", "rearranger", "rope_strategy", "kv_quant", "kv_evict", "budget"),
+    *("data", "scorer", "experiment"),
+)
 LONGEST_AXES = 80  # characters of the axes in a sweep's name
 
 

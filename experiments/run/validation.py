@@ -28,7 +28,7 @@ TRAINER = ("accelerator", "devices", "threads")
 SWEEP = ("name", "retry", "strict", "dry_run", "silent_s", "timeout_s")
 # groups whose objects cost next to nothing beside importing torch; encoder and model have a file of their own
 CHEAP = (
-    *("rearranger", "rope_strategy", "kv_quant", "budget", "passes", "video"),
+    *("rearranger", "rope_strategy", "kv_quant", "kv_evict", "budget", "passes", "video"),
     *("data", "scorer", "measure", "cache", "logger"),
 )
 # what has the same settings and checks, and does not import transformers or Lightning

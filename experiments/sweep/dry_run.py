@@ -6,7 +6,6 @@ from statistics import median
 from hydra.utils import instantiate
 from rich.table import Column, Table
 
-from intpv.cost.ledger import closed_form
 from intpv.data.benchmark import VideoItem
 from intpv.data.item_check import check_items
 from intpv.inference.viewing import Viewer
@@ -99,10 +98,5 @@ class _Work:
 
 
 def _kv_bytes(video_llm: VideoLLM, frames: int) -> int:
-    layers = video_llm.model.decoder.get_submodule("layers")
-    return closed_form(
-        video_llm.kv_quant,
-        video_llm.model.llm,
-        video_llm.prefix_layout(frames),
-        len({weight.device for weight in layers.parameters()}),
-    )
+    rules, layout = video_llm.packing_rules, video_llm.prefix_layout(frames)
+    return rules.nbytes(layout, rules.capacity(layout))

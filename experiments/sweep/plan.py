@@ -25,7 +25,7 @@ from ..run.names import cell_folder, chosen, named
 
 RETRY = {None: (), "failed": ("failed",), "oom": ("oom",), "all": ("failed", "oom")}
 SEEN_BY_TOWER = ("data", "video", "encoder", "model", "rearranger", "frames", "seed")
-NOT_IN_PREFIX = ("kv_quant", "scorer", "measure")
+NOT_IN_PREFIX = ("kv_quant", "kv_evict", "scorer", "measure")
 FIXED = "sweep.json"
 log = logging.getLogger(__name__)
 

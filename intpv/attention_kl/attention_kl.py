@@ -16,6 +16,7 @@ from intpv.attention_kl.sums import HeadSums
 from intpv.encoder.prefix_pieces import words
 from intpv.errors import BadInput
 from intpv.hf.rotary import applied
+from intpv.kv_evict.none import NoEvict
 from intpv.kv_quant.kv_quant import NoQuant
 from intpv.video_llm.asking import Answer
 from intpv.video_llm.context import Prefill, VideoContext
@@ -44,12 +45,19 @@ class AttentionKL:
         """What the context loses against its own prefill, and the reference's answers, from the dense prefix.
 
         `context` is `video_llm.pack(prefill)`; neither is changed. `tokens` are read for visual rows alone. BadInput
-        for no questions.
+        for no questions, and for visual rows where layers keep tokens of their own.
         """
         if not questions:
             raise BadInput("attention KL needs at least 1 question, got 0")
-        is_quantised = context.packed.quantised_fraction > 0  # else it is its own reference
-        dense = replace(video_llm, kv_quant=NoQuant()).pack(prefill) if is_quantised else context
+        packed = context.packed
+        if self.visual_rows and packed.kept is not None:
+            raise BadInput(
+                f"visual_rows={self.visual_rows} reads a prefix up to a token, here each layer keeps {packed.length} "
+                f"of {packed.kept.shape[1]} tokens (kv_evict): visual_rows=0 does without"
+            )
+        is_changed = packed.quantised_fraction > 0 or packed.kept is not None  # else it is its own reference
+        whole = replace(video_llm, kv_quant=NoQuant(), kv_evict=NoEvict())
+        dense = whole.pack(prefill) if is_changed else context
         answers = video_llm.ask(dense, questions)
         rows = teacher_forced(video_llm, questions, answers)
         reference, modified = (subject(video_llm, one, self.sinks) for one in (dense, context))
@@ -84,4 +92,5 @@ def subject(video_llm: VideoLLM, context: VideoContext, sinks: int) -> Subject:
     """A context of VideoLLM, under its own rotation."""
     layout, model = context.layout, video_llm.model
     rotated = partial(applied, model.rotary, context.rotation)
-    return Subject(model.decoder, context.packed, KeyGroups.of(layout, sinks), layout.length, rotated)
+    groups, kept = KeyGroups.of(layout, sinks), context.packed.kept
+    return Subject(model.decoder, context.packed, groups, layout.length, rotated, kept)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from intpv.errors import BadInput
@@ -61,6 +61,12 @@ class KeyGroups:
         """The same groups of the prefix' first `length` tokens alone; later frames are groups without keys."""
         cut = (replace(one, stop=min(one.stop, length)) for one in self.stretches if one.start < length)
         return replace(self, stretches=tuple(cut))
+
+    def of_kept(self, kept: Bool[Tensor, " S"]) -> "KeyGroups":
+        """The same groups of a prefix that is left these tokens; a frame that has lost all is a group without keys."""
+        before = [0, *kept.cumsum(0).tolist()]
+        left = (replace(one, start=before[one.start], stop=before[one.stop]) for one in self.stretches)
+        return replace(self, stretches=tuple(one for one in left if one.length))
 
     @property
     def length(self) -> int:

@@ -65,7 +65,8 @@ def end_to_end(reference: Subject, modified: Subject, rows: Rows, layers: Layers
 
         def observe(layer: int, asked: Asked) -> None:
             sides = Side(seen.pop(layer), reference.prefix.layers[layer]), Side(asked, modified.prefix.layers[layer])
-            found.append(of_comparison(layer, compare(*sides, reference.groups)))
+            kept = modified.kept_on(layer, asked.q.device)
+            found.append(of_comparison(layer, compare(*sides, reference.groups, kept)))
 
         reference.read(rows, seen.__setitem__, layers)
         modified.read(rows, observe, layers)
@@ -86,15 +87,15 @@ def both(reference: Subject, modified: Subject, rows: Rows, floors: bool = True)
         seen: dict[int, Asked] = {}
         found: dict[str, list[HeadSums]] = {}
 
-        def note(scope: str, layer: int, other: Side) -> None:
-            ours = Side(seen[layer], reference.prefix.layers[layer])
-            found.setdefault(scope, []).append(of_comparison(layer, compare(ours, other, reference.groups)))
+        def note(scope: str, layer: int, other: Side, read: Subject) -> None:
+            ours, kept = Side(seen[layer], reference.prefix.layers[layer]), read.kept_on(layer, other.asked.q.device)
+            found.setdefault(scope, []).append(of_comparison(layer, compare(ours, other, reference.groups, kept)))
 
         def alone(layer: int, asked: Asked) -> None:
             seen[layer] = asked
-            note("local", layer, Side(asked, modified.prefix.layers[layer]))
+            note("local", layer, Side(asked, modified.prefix.layers[layer]), modified)
             if floors:
-                note("local/floor", layer, Side(asked, reference.prefix.layers[layer], torch.float64))
+                note("local/floor", layer, Side(asked, reference.prefix.layers[layer], torch.float64), reference)
 
         reference.read(rows, alone)
         others = {"end_to_end": modified, **({"end_to_end/floor": recut} if floors else {})}
@@ -103,8 +104,8 @@ def both(reference: Subject, modified: Subject, rows: Rows, floors: bool = True)
             del others["end_to_end"]
         for scope, other in others.items():
 
-            def behind(layer: int, asked: Asked, scope=scope, prefix=other.prefix) -> None:
-                note(scope, layer, Side(asked, prefix.layers[layer]))
+            def behind(layer: int, asked: Asked, scope=scope, other=other) -> None:
+                note(scope, layer, Side(asked, other.prefix.layers[layer]), other)
 
             other.read(rows, behind)
         return {scope: stacked_layers(sums) for scope, sums in found.items()}
@@ -124,7 +125,7 @@ def grouped(reference: Subject, modified: Subject, rows: Rows, layers: Layers = 
             seen.append({})
 
             def observe(layer: int, asked: Asked, subject=subject, which=which, into=seen[-1]) -> None:
-                tallies = group_tallies(Side(asked, subject.prefix.layers[layer]), subject.groups)
+                tallies = group_tallies(Side(asked, subject.prefix.layers[layer]), subject.groups_of(layer))
                 into[layer] = OneModel.of(tallies, which, count)
 
             subject.read(rows, observe, layers)

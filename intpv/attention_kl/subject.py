@@ -55,6 +55,15 @@ class Subject:
     groups: KeyGroups  # of the prefix
     start: int  # which token of the sequence comes next after the prefix
     rotated: Callable[[range], AbstractContextManager] = nullcontext  # what holds while it reads these: its rotation
+    kept: Bool[Tensor, "L S"] | None = None  # of the prefix that `groups` are of, each layer's tokens; None: all
+
+    def groups_of(self, layer: int) -> KeyGroups:
+        """Of the keys that a layer holds."""
+        return self.groups if self.kept is None else self.groups.of_kept(self.kept[layer])
+
+    def kept_on(self, layer: int, device: torch.device) -> Bool[Tensor, " S"] | None:
+        """Which of the prefix' tokens a layer holds; None: all."""
+        return None if self.kept is None else self.kept[layer].to(device)
 
     @torch.inference_mode()
     def read(self, rows: Rows, observe: Observer, layers: Collection[int] | None = None) -> None:

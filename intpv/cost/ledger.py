@@ -3,10 +3,6 @@
 from collections.abc import Iterable, Mapping
 
 from torch import Tensor, nn
-from transformers import PreTrainedModel
-
-from intpv.kv_quant.kv_quant import KVQuant, NoQuant
-from intpv.layout import Layout
 
 
 def storage_bytes(tensors: Iterable[Tensor]) -> dict[int, int]:
@@ -24,20 +20,6 @@ def weights(llm: nn.Module, encoder: nn.Module) -> dict[str, int]:
     rest = storage_bytes([*llm.parameters(), *llm.buffers()])
     own = sum(size for address, size in rest.items() if address not in tower)
     return {"memory/weights_bytes": own, "memory/tower_bytes": sum(tower.values())}
-
-
-def closed_form(policy: KVQuant | NoQuant, llm: PreTrainedModel, layout: Layout, devices: int = 1) -> int:
-    """Bytes of a prefix under a policy, before there is one."""
-    shape = llm.config.get_text_config()
-    return policy.closed_form_bytes(
-        layers=shape.num_hidden_layers,
-        kv_heads=shape.num_key_value_heads,
-        head_dim=getattr(shape, "head_dim", None) or shape.hidden_size // shape.num_attention_heads,
-        length=layout.length,
-        layout=layout,
-        element_size=llm.dtype.itemsize,
-        devices=devices,
-    )
 
 
 def kv(ledger: Mapping[str, int]) -> dict[str, int]:

@@ -19,12 +19,14 @@ from intpv.errors import BadInput, VideoError
 from intpv.inference.measuring import Asked, Measuring
 from intpv.inference.trained_length import TrainedLength
 from intpv.inference.viewing import Loaded, Viewer
+from intpv.kv_evict.none import NoEvict
 from intpv.kv_quant.kv_quant import NoQuant
 from intpv.metrics import timing
 from intpv.record.samples import Sample, VideoMetrics
 from intpv.scorer.scorer import Scorer
 from intpv.timing import laps, wait_for
 from intpv.video_llm.context import Prefill, VideoContext
+from intpv.video_llm.packing_rules import PackingRules
 
 log = logging.getLogger(__name__)
 
@@ -176,6 +178,7 @@ class Inference(LightningModule):
             "kv/full_precision_bytes": packed.full_precision_bytes,
             "kv/bits_per_element": packed.bits_per_element,
             "kv/quantised_fraction": packed.quantised_fraction,
+            "kv/kept_tokens": packed.length,
             "kv/fused": float(fused),
             **(packed.drift.figures() if packed.drift else {}),  # from calibrated ranges, where there are any
             "rope/factor": context.factor,
@@ -252,9 +255,8 @@ class Inference(LightningModule):
     @cached_property
     def _prefix_bytes(self) -> int:
         """Of one in full precision."""
-        return ledger.closed_form(
-            NoQuant(), self.video_llm.model.llm, self.video_llm.prefix_layout(self.viewer.frames_shown)
-        )
+        whole = PackingRules(self.video_llm.model, NoQuant(), NoEvict())
+        return whole.nbytes(self.video_llm.prefix_layout(self.viewer.frames_shown))
 
     def transfer_batch_to_device(self, batch: Loaded, device: torch.device, dataloader_idx: int) -> Loaded:
         return batch  # watch moves the frames itself

@@ -13,6 +13,7 @@ from torch import Tensor
 from intpv.budget.none import NoBudget
 from intpv.data.benchmark import VideoItem
 from intpv.inference.viewing import Viewer
+from intpv.kv_evict.none import NoEvict
 from intpv.kv_quant.kv_quant import NoQuant
 from intpv.rearranger.contiguous import Contiguous
 from intpv.rope_strategy.none import NoScaling
@@ -39,7 +40,12 @@ class TrainedLength:
         """The baseline beside a run; `viewer` is the run's."""
         ours, reader = viewer.video_llm, viewer.reader
         baseline = replace(
-            ours, rearranger=Contiguous(), rope_strategy=NoScaling(), kv_quant=NoQuant(), budget=NoBudget()
+            ours,
+            rearranger=Contiguous(),
+            rope_strategy=NoScaling(),
+            kv_quant=NoQuant(),
+            budget=NoBudget(),
+            kv_evict=NoEvict(),
         )
         usual = {"repeat": 1, "order": "ordered"}
         changes: dict[str, Any] = {name: value for name, value in usual.items() if getattr(reader, name) != value}

@@ -10,11 +10,11 @@ which is quantised as it is, m in its scales, and rotated again: only who un-rot
 by m^2.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from intpv.errors import BadInput
@@ -70,6 +70,10 @@ class PreRope:
         axis = None if self.axis is None else self.axis.to(device)
         return PreRope(self.positions.to(device), self.farthest.to(device), axis)
 
+    def at(self, tokens: Int[Tensor, " n"]) -> "PreRope":
+        """Of some of the tokens: positions of their own, and the frequencies of all."""
+        return replace(self, positions=self.positions[..., tokens.to(self.positions.device)])
+
     def into(self, keys: Float[Tensor, "H_kv t d"]) -> Float[Tensor, "H_kv t d"]:
         """Rotated keys -> keys before rotation, float32."""
         return self._turn(keys.float(), 0, -1)
@@ -116,14 +120,16 @@ def axes_of(layout: Layout) -> int:
     return MOST if layout.has_grids else 1
 
 
-def nbytes(tokens: int, head_dim: int, axes: int = 1) -> int:
-    """Of the table, once for all layers.
+def nbytes(tokens: int, head_dim: int, axes: int = 1, devices: int = 1, positions: int | None = None) -> int:
+    """Of the table, once for all layers of a device; `positions` are rows of them, where layers have their own tokens.
 
     >>> nbytes(tokens=1000, head_dim=128)  # 4 * (1000 + 64)
     4256
+    >>> nbytes(tokens=1000, head_dim=128, positions=32)  # 4 * (32 * 1000 + 64)
+    128256
     """
-    pairs = head_dim // 2
-    return 4 * (axes * tokens + pairs) + (pairs if axes > 1 else 0)
+    pairs, rows = head_dim // 2, devices if positions is None else positions
+    return 4 * axes * tokens * rows + devices * (4 * pairs + (pairs if axes > 1 else 0))
 
 
 # Hadamard mixing of the head dim: every stored channel is a mean of all channels, so outliers are spread out.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from intpv.errors import BadInput
@@ -68,19 +68,26 @@ class Packing:
     """A prefix that comes layer by layer, each stored at once: of a quantised one no view is held."""
 
     length: int  # S, tokens
-    store: Callable[[int, Tensor, Tensor], PackedLayer]  # a layer's number, keys (after rotation) and values
+    # a layer's number, keys (after rotation) and values, and which of the prefix' tokens they are, where not all
+    store: Callable[[int, Tensor, Tensor, Tensor | None], PackedLayer]
     quantised: int = 0  # tokens of a layer that become codes, keys and values counted apart
     drift: Callable[[list[PackedLayer]], Drift | None] = lambda _: None
     layers: list[PackedLayer] = field(default_factory=list)
     elements: int = 0  # of all layers that were added
     dtype: torch.dtype | None = None
 
-    def add(self, keys: Float[Tensor, "H_kv S d"], values: Float[Tensor, "H_kv S d"]) -> None:
-        """The next layer. BadInput as `KVQuant.pack` says."""
+    def add(
+        self,
+        keys: Float[Tensor, "H_kv S d"],
+        values: Float[Tensor, "H_kv S d"],
+        tokens: Int[Tensor, " S"] | None = None,
+    ) -> None:
+        """The next layer; `tokens` where it has been left these alone, by which angles are its own. BadInput as
+        `KVQuant.pack` says."""
         if keys.shape[1] != self.length:
             raise ValueError(f"the layout must have as many tokens as the cache, {keys.shape[1]}, got {self.length}")
         self.elements, self.dtype = self.elements + 2 * keys.numel(), keys.dtype
-        self.layers.append(self.store(len(self.layers), keys, values))
+        self.layers.append(self.store(len(self.layers), keys, values, tokens))
 
     def done(self) -> PackedPrefix:
         """Of all layers that were added."""
@@ -128,7 +135,7 @@ class NoQuant:
         origin: Callable[[], Origin] | None = None,
     ) -> Packing:
         """See `KVQuant.packing`."""
-        return Packing(layout.length, lambda _, k, v: PackedLayer((Run(Dense(k), Dense(v)),), self.decode))
+        return Packing(layout.length, lambda _, k, v, tokens: PackedLayer((Run(Dense(k), Dense(v)),), self.decode))
 
     def closed_form_bytes(
         self,
@@ -140,6 +147,7 @@ class NoQuant:
         element_size: int,
         layout: Layout | None = None,
         devices: int = 1,
+        evicted: bool = False,
     ) -> int:
         """2 * L * H_kv * S * d elements."""
         return 2 * layers * kv_heads * length * head_dim * element_size
@@ -173,21 +181,27 @@ class KVQuant(Policy):
         layers: int,
         origin: Callable[[], Origin] | None = None,
     ) -> Packing:
-        """`pack` for a prefix whose `layers` come one after the other, to the same bits."""
+        """`pack` for a prefix whose `layers` come one after the other, to the same bits.
+
+        Where layers are left tokens of their own, `layout` is as long as what each is left, `angles` are of all.
+        """
         zone, quantised_sides = self.zone(layout), self.keys.is_quantised + self.values.is_quantised
         turned: dict[torch.device, PreRope | None] = {}  # one for all layers of a device
         origin = origin and cache(origin)
 
-        def store(index: int, keys: Tensor, values: Tensor) -> PackedLayer:
+        def store(index: int, keys: Tensor, values: Tensor, tokens: Tensor | None) -> PackedLayer:
             if index == 0:
                 for side in (self.keys, self.values):
                     side.check(keys.shape[2])
                 self._check_share(zone.tokens, layout.length)
             _check_finite(index, keys, values)
             if keys.device not in turned:
-                turned[keys.device] = self._pre_rope(zone, keys, angles, layout)
+                turned[keys.device] = self._pre_rope(zone, keys, angles, layout, tokens is None)
+            pre_rope = turned[keys.device]
+            if pre_rope is not None and tokens is not None:
+                pre_rope = pre_rope.at(tokens[zone.start : zone.stop])
             grid = self._ranges.grids(self, layers, keys, origin)[index]
-            return self._pack_layer(keys, values, zone, turned[keys.device], grid)
+            return self._pack_layer(keys, values, zone, pre_rope, grid)
 
         return Packing(
             layout.length, store, quantised_sides * zone.tokens, lambda packed: self._ranges.drift(self, packed)
@@ -209,16 +223,18 @@ class KVQuant(Policy):
         )
         return PackedLayer(tuple(run for run in runs if run.length), self.decode)
 
-    def _pre_rope(self, zone: Zone, keys: Tensor, angles: Tensor | None, layout: Layout) -> PreRope | None:
+    def _pre_rope(self, zone: Zone, keys: Tensor, angles: Tensor | None, layout: Layout, alike: bool) -> PreRope | None:
+        """Of the zone, which all layers have `alike`, or of all tokens of the prefix."""
         if not self.keys.is_pre_rope:
             return None
-        expected = keys.shape[1], keys.shape[2] // 2
+        rows = keys.shape[1] if alike or angles is None else len(angles)
+        expected = rows, keys.shape[2] // 2
         if angles is None or tuple(angles.shape) != expected:
             given = "none: layers differ, or pair channels in another way" if angles is None else tuple(angles.shape)
             raise BadInput(
                 f"kv_quant.pre_rope needs one rotation of whole keys, angles (S, d/2) = {expected}, got {given}"
             )
-        return PreRope.of(angles[zone.start : zone.stop], keys.device, axes_of(layout))
+        return PreRope.of(angles[zone.start : zone.stop] if alike else angles, keys.device, axes_of(layout))
 
     def _check_share(self, quantised: int, length: int) -> None:
         share = f"{quantised} of {length} prefix tokens (kv_quant.sinks={self.sinks}, kv_quant.tail={self.tail})"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from intpv.errors import BadInput
@@ -95,11 +95,14 @@ class PackedPrefix:
     """All layers of one prefix. Asking reads it and changes nothing."""
 
     layers: list[PackedLayer]
-    length: int  # S, tokens
+    length: int  # S, tokens; fewer where layers keep a part of them
     quantised: int  # elements of them that are stored as codes
     elements: int  # 2 * L * H_kv * S * d
     dtype: torch.dtype  # of the model: what the prefix would be kept in unquantised
     drift: Drift | None = None  # from the ranges it is quantised with, where those were calibrated
+    # which tokens of the prefix each layer keeps, equally many; None: all. On the host, for measures: attention reads
+    # what is kept as it reads any prefix
+    kept: Bool[Tensor, "L S"] | None = None
 
     @property
     def quantised_fraction(self) -> float:
@@ -107,7 +110,9 @@ class PackedPrefix:
 
     @property
     def full_precision_bytes(self) -> int:
-        return self.elements * self.dtype.itemsize
+        """Of the whole prefix, also what no layer keeps."""
+        whole = self.length if self.kept is None else self.kept.shape[1]
+        return self.elements // self.length * whole * self.dtype.itemsize
 
     @property
     def bits_per_element(self) -> float:

@@ -57,9 +57,14 @@ class Policy:
         keys, values = self.keys.bits, self.values.bits
         return f"int{keys}" if keys == values else f"K{keys}V{values}"
 
+    @property
+    def groups_frames(self) -> bool:
+        """Whether it needs whole frames."""
+        return self.keys.groups_frames or self.values.groups_frames
+
     def zone(self, layout: Layout) -> Zone:
         """What is quantised of a prefix. BadInput where temporal groups do not fit its frames."""
-        if self.keys.groups_frames or self.values.groups_frames:
+        if self.groups_frames:
             return Zone.of_frames(layout, self.sinks, self.tail)
         return Zone.of_tokens(layout.length, self.sinks, self.tail)
 
@@ -73,19 +78,23 @@ class Policy:
         element_size: int,
         layout: Layout | None = None,
         devices: int = 1,
+        evicted: bool = False,
     ) -> int:
         """Bytes of a packed prefix, to the byte; `element_size` is that of the model's dtype, for the exempt tokens.
 
         `layout` (of `length` tokens) is needed only where groups are temporal: it says where the frames are;
         and for keys before RoPE where frames are grids, whose positions have three axes. `devices` are those that the
-        layers lie on: each has a table of angles.
+        layers lie on: each has a table of angles; `evicted`: each layer has its own tokens, and so its own positions.
         """
         layout = layout or Layout((Span(length),))
         zone = self.zone(layout)
         exempt = 2 * kv_heads * (length - zone.tokens) * head_dim * element_size
         sides = sum(side.nbytes(zone, kv_heads, head_dim, element_size) for side in (self.keys, self.values))
-        angles = basis.nbytes(zone.tokens, head_dim, basis.axes_of(layout)) if self.keys.is_pre_rope else 0
-        return layers * (exempt + sides) + devices * angles
+        angles = 0
+        if self.keys.is_pre_rope:
+            axes = basis.axes_of(layout)
+            angles = basis.nbytes(zone.tokens, head_dim, axes, devices, layers if evicted else None)
+        return layers * (exempt + sides) + angles
 
     def _fields_of(self, side: str) -> dict:
         return {

@@ -150,8 +150,9 @@ SUBJECTS: dict[str, dict[str, tuple[Row, ...]]] = {  # heading -> when present -
             ("kv/angles_bytes", "bytes", "Table that rotates keys stored before RoPE."),
             ("kv/exempt_bytes", "bytes", "Tokens kept in full precision."),
             ("kv/padding_bytes", "bytes", "Memory around the tensors that none of them uses."),
-            ("kv/full_precision_bytes", "bytes", "The same prefix unquantised, in the model's own number type."),
-            ("kv/bits_per_element", "bits", "kv/bytes per number of the keys and values."),
+            ("kv/full_precision_bytes", "bytes", "The whole prefix unquantised, in the model's own number type."),
+            ("kv/kept_tokens", "tokens", "What each layer keeps of the prefix: all of it without kv_evict."),
+            ("kv/bits_per_element", "bits", "kv/bytes per number of the keys and values that are kept."),
             ("kv/quantised_fraction", "0 to 1", "Share of these numbers that is stored as codes."),
             (
                 "kv/fused",

@@ -33,6 +33,7 @@ class Prefill(Positioned):
 
     layers: Layers
     rotation: Rotation
+    video_id: str = ""
 
     @property
     def nbytes(self) -> int:

@@ -24,6 +24,8 @@ from intpv.errors import BadInput, Unaskable
 from intpv.hf.attention import attending_to, placed, use
 from intpv.hf.cache import HandingCache, handed, layers_of
 from intpv.hf.rotary import applied, prefilling
+from intpv.kv_evict.kv_evict import KVEvict
+from intpv.kv_evict.none import NoEvict
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
 from intpv.kv_quant.origin import Origin
 from intpv.layout import Layout
@@ -34,6 +36,7 @@ from intpv.rope_strategy.strategy import RopeStrategy
 from intpv.timing import lap
 from intpv.video_llm.asking import Answer, Asking
 from intpv.video_llm.context import Prefill, VideoContext
+from intpv.video_llm.packing_rules import PackingRules
 from intpv.video_llm.passes import Passes
 from intpv.video_llm.portions import portions
 from intpv.video_llm.prefix_origin import origin_of
@@ -51,9 +54,11 @@ class VideoLLM:
     max_new_tokens: int = 8
     budget: Budget = field(default_factory=NoBudget)
     passes: Passes = field(default_factory=Passes)
+    kv_evict: KVEvict | NoEvict = field(default_factory=NoEvict)
 
     def __post_init__(self) -> None:
         check_decoder(self.model.decoder, self.kv_quant.decode)
+        self.packing_rules.check()
 
     @torch.inference_mode()
     def watch(
@@ -107,7 +112,7 @@ class VideoLLM:
         """The prefix in full precision, under the rotation of `rope_strategy`."""
         rotation, given = self._prefix(features, timestamps, video_id)
         self._feed(cache := DynamicCache(), rotation, given)
-        return Prefill(layers_of(cache), rotation)
+        return Prefill(layers_of(cache), rotation, video_id)
 
     @torch.inference_mode()
     def read(
@@ -117,12 +122,7 @@ class VideoLLM:
         if self.passes.prefill_tokens is not None:  # no layer is whole before the last pass
             return self.pack(self.prefill(features, timestamps, video_id))
         rotation, given = self._prefix(features, timestamps, video_id)
-        packing = self.kv_quant.packing(
-            rotation.layout,
-            rotation.unrotation,
-            self.model.decoder.config.get_text_config(decoder=True).num_hidden_layers,
-            lambda: self.origin(rotation),
-        )
+        packing = self.packing_rules.begin(rotation, lambda: self.origin(rotation), video_id)
 
         def take(keys: Tensor, values: Tensor) -> None:
             with lap("pack", keys.device):
@@ -137,6 +137,10 @@ class VideoLLM:
         if not len(features):
             return self.prefix_rules.blind()
         return self.prefix_rules.prefix(self.tokens(features, video_id), timestamps.tolist(), video_id)
+
+    @property
+    def packing_rules(self) -> PackingRules:
+        return PackingRules(self.model, self.kv_quant, self.kv_evict)
 
     @property
     def prefix_rules(self) -> PrefixRules:
@@ -170,10 +174,12 @@ class VideoLLM:
 
     @torch.inference_mode()
     def pack(self, prefill: Prefill) -> VideoContext:
-        """Keep or quantise the prefix; `prefill` stays as it is, so that other policies can pack it too."""
+        """Keep, cut or quantise the prefix; `prefill` stays as it is, so that other policies can pack it too."""
         rotation = prefill.rotation
-        packed = self.kv_quant.pack(prefill.layers, rotation.layout, rotation.unrotation, lambda: self.origin(rotation))
-        return VideoContext(packed, rotation)
+        packing = self.packing_rules.begin(rotation, lambda: self.origin(rotation), prefill.video_id)
+        for keys, values in prefill.layers:
+            packing.add(keys, values)
+        return VideoContext(packing.done(), rotation)
 
     def origin(self, rotation: Rotation) -> Origin:
         """What calibrated ranges must share with a prefix; the first call hashes the model's weights."""

@@ -47,3 +47,14 @@ def test_whole_frames_of_one_length_come_together():
 def test_a_layout_with_a_question_is_no_prefix():
     with pytest.raises(BadInput, match="a question at 4"):
         KeyGroups.of(Layout((Span(4),)).ask(3))
+
+
+@given(spans=SPANS, sinks=st.integers(0, 20), seed=st.integers(0, 99))
+def test_what_is_left_of_a_prefix_stays_in_its_groups(spans, sinks, seed):
+    layout = Layout(tuple(Span(length, float(i) if frame else None) for i, (length, frame) in enumerate(spans)))
+    groups = KeyGroups.of(layout, sinks)
+    kept = torch.rand(layout.length, generator=torch.Generator().manual_seed(seed)) < 0.5
+    left = groups.of_kept(kept)
+    whole, cut = ([one.group for one in of.stretches for _ in range(one.length)] for of in (groups, left))
+    assert cut == [group for group, stays in zip(whole, kept.tolist(), strict=True) if stays]
+    assert left.count == groups.count

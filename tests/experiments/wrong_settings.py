@@ -20,6 +20,9 @@ BASES = (
     "rope_strategy=yarn",
     "rope_strategy=rerope",
     "rearranger=random",
+    "kv_evict=window",
+    "kv_evict=redundant",
+    "kv_evict=random",
     "budget=pool",
     "budget=random",
     "budget=two_rate",
@@ -45,7 +48,13 @@ TEXTS |= {
 NULLS = {"path", "lora", "video_tower", "entity", "fps", "stream", "limit", "retry", "value_bits", "temperature"}
 NULLS |= {"key_group", "value_group", "install", "trained_visual_length", "total_pixels", "frame_pixels", "name"}
 NULLS |= {"base", "silent_s", "timeout_s", "project", "offline", "dir", "notes"}
-NULLS |= {"measure.videos", "tower_frames", "prefill_tokens", "scores"}  # the path where another setting has the name
+NULLS |= {
+    "measure.videos",
+    "tower_frames",
+    "prefill_tokens",
+    "scores",
+    "kv_evict.bytes",
+}  # the path where another setting has the name
 OF_LIGHTNING = {"default_hp_metric"}
 NO_SETTING = ("_target_", "_convert_", "_partial_")
 MEANT = {  # value -> what a key must have been for it to be right

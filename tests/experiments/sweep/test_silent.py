@@ -46,7 +46,9 @@ def stand_in(monkeypatch):
 
 
 def cells(folder: Path, *names: str) -> list[list[Planned]]:
-    config = {key: {} for key in ("data", "video", "encoder", "model", "rearranger", "budget", "frames", "seed")}
+    config = {
+        key: {} for key in ("data", "video", "encoder", "model", "rearranger", "budget", "kv_evict", "frames", "seed")
+    }
     return [[Planned(folder / name, config, {}, [], {}) for name in names]]
 
 

@@ -1,0 +1,257 @@
+"""Laws of every rule of conf/kv_evict: a question sees what each layer keeps, where it stood, in the bytes it says."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import DynamicCache, MistralConfig, MistralForCausalLM
+
+from intpv.attention_kl.attention_kl import AttentionKL, subject, teacher_forced
+from intpv.attention_kl.passes import grouped
+from intpv.budget.none import NoBudget
+from intpv.budget.random import RandomTokens
+from intpv.errors import BadInput
+from intpv.kv_evict.none import NoEvict
+from intpv.kv_evict.random import RandomEvict
+from intpv.kv_quant.kv_quant import NoQuant
+from intpv.options import option
+from intpv.rearranger.strided import Strided
+from intpv.rope_strategy.none import NoScaling
+from intpv.video_llm.passes import Passes
+from intpv.video_llm.video_llm import VideoLLM
+
+from ..tiny import clip, tiny_model
+
+CONF = Path(__file__).parents[2] / "conf"
+RULES = sorted(file.stem for file in (CONF / "kv_evict").glob("*.yaml") if file.stem != "none")
+PRESETS = sorted(file.stem for file in (CONF / "kv_quant").glob("*.yaml") if not file.stem.startswith("paper"))
+FRAMES, TEXT, PER_FRAME, QUESTION = 32, 5, 5, "Did red flash?"
+CLOSE = {"atol": 1e-4, "rtol": 1e-4}
+
+
+def rule(name, tokens=47, **changes):
+    if name == "random":  # its seed is the run's, which is not here
+        return RandomEvict(tokens=tokens, **changes)
+    return NoEvict() if name == "none" else option("kv_evict", name, tokens=tokens, **changes)
+
+
+def video_llm(of, kv=None, **changes):
+    return VideoLLM(tiny_model(), Strided(), NoScaling(), kv or NoQuant(), 2, kv_evict=of, **changes)
+
+
+def watched(llm, frames=FRAMES):
+    return llm.watch(*clip(frames), "cat")
+
+
+def of_preset(name, cap):
+    return option("kv_quant", name), replace(cap, whole_frames=name == "temporal")
+
+
+def judged(llm, context, tokens, **more):
+    """The decoder itself on prefix and `tokens`, from which each layer's mask hides what that layer has lost."""
+    features = llm.look(llm.model.preprocess.fit(clip(FRAMES)[0]), "cat")
+    _, given = llm._prefix(features, clip(FRAMES)[1], "cat")
+    model, length = llm.model.llm, context.layout.length
+    embeddings = torch.cat([given["inputs_embeds"], model.get_input_embeddings()(tokens)[None]], 1)
+    positions = llm.rope_strategy.positions(context.layout.ask(len(tokens)), 1.0)
+    hooks = []
+    for layer, kept in zip(model.model.layers, context.packed.kept, strict=True):
+        seen = torch.ones(embeddings.shape[1], embeddings.shape[1], dtype=torch.bool).tril()
+        seen[length:, :length] &= kept
+
+        def hide(_, args, kwargs, seen=seen):
+            return args, {**kwargs, "attention_mask": torch.where(seen, 0.0, -torch.inf)[None, None]}
+
+        hooks.append(layer.self_attn.register_forward_pre_hook(hide, with_kwargs=True))
+    try:
+        with torch.inference_mode():
+            return model(
+                inputs_embeds=embeddings,
+                position_ids=positions.long(),
+                attention_mask=torch.ones(1, embeddings.shape[1], dtype=torch.long),
+                past_key_values=DynamicCache(),
+                **more,
+            )
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@pytest.mark.parametrize("budget", [NoBudget(), RandomTokens(keep=0.5)], ids=["whole", "budget"])
+@pytest.mark.parametrize("name", RULES)
+def test_a_question_sees_what_each_layer_keeps_at_its_positions(name, budget):
+    llm = video_llm(rule(name), budget=budget)
+    context = watched(llm)
+    assert context.packed.kept.sum(1).tolist() == [47] * 3
+    asked = llm._question_ids(QUESTION)
+    (answer,) = llm.ask(context, [QUESTION])
+    torch.testing.assert_close(answer.logits, judged(llm, context, asked).logits[0, -1], **CLOSE)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_text_always_stays_and_the_cap_is_used_up(name):
+    context = watched(video_llm(rule(name, tokens=TEXT + 1)))
+    text = torch.cat([torch.full((span.length,), not span.is_frame) for span in context.layout.spans])
+    assert context.packed.kept[:, text].all()
+    assert context.packed.kept.sum(1).tolist() == [TEXT + 1] * 3
+
+
+@pytest.mark.parametrize("name", [*RULES, "none"])
+def test_a_cap_above_the_prefix_is_no_eviction_to_the_bit(name):
+    answers = []
+    for of in (rule(name, tokens=TEXT + FRAMES * PER_FRAME), NoEvict()):
+        llm = video_llm(of, option("kv_quant", "best2"))
+        context = watched(llm)
+        answers.append((context.packed.ledger(), llm.ask(context, [QUESTION])[0].logits, context.packed.kept))
+    (ours, logits, kept), (plain, expected, _) = answers
+    assert (ours, kept) == (plain, None)
+    assert torch.equal(logits, expected)
+
+
+@pytest.mark.parametrize("kv", PRESETS)
+@pytest.mark.parametrize("name", ["redundant", "random"])
+def test_bytes_are_those_that_the_tensors_hold(name, kv):
+    policy, cap = of_preset(kv, rule(name))
+    llm = video_llm(cap, policy)
+    context = watched(llm)
+    packed, rules = context.packed, llm.packing_rules
+    tensors = [tensor for layer in packed.layers for run in layer.runs for of in run.parts().values() for tensor in of]
+    storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors}
+    assert sum(storages.values()) == packed.ledger()["total"] == rules.nbytes(context.layout, packed.length)
+    assert packed.full_precision_bytes == NoQuant().closed_form_bytes(
+        layers=3, kv_heads=1, head_dim=32, length=context.layout.length, element_size=4
+    )
+    assert len(llm.ask(context, [QUESTION, "Did blue flash?"])) == 2
+
+
+@pytest.mark.parametrize("kv", ["none", "int2", "best2", "temporal"])
+def test_a_cap_in_bytes_is_kept_and_the_next_token_would_break_it(kv):
+    policy, cap = of_preset(kv, rule("value_norm", tokens=None, bytes=9_000))
+    llm = video_llm(cap, policy)
+    packed = watched(llm).packed
+    assert packed.ledger()["total"] <= 9_000
+    step = PER_FRAME if cap.whole_frames else 1
+    assert llm.packing_rules.nbytes(llm.prefix_layout(FRAMES), packed.length + step) > 9_000
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_layers_are_cut_alike_as_they_come_or_all_at_once_and_in_passes(name):
+    llm = video_llm(rule(name), option("kv_quant", "int8"))
+    features = llm.look(llm.model.preprocess.fit(clip(FRAMES)[0]), "cat")
+    read, whole = llm.read(features, clip(FRAMES)[1], "cat"), llm.pack(llm.prefill(features, clip(FRAMES)[1], "cat"))
+    assert torch.equal(read.packed.kept, whole.packed.kept)
+    assert torch.equal(*(llm.ask(one, [QUESTION])[0].logits for one in (read, whole)))
+    parts = replace(llm, passes=Passes(prefill_tokens=32)).read(features, clip(FRAMES)[1], "cat")
+    torch.testing.assert_close(llm.ask(parts, [QUESTION])[0].logits, llm.ask(read, [QUESTION])[0].logits, **CLOSE)
+
+
+@pytest.mark.parametrize(
+    "decode",
+    [
+        pytest.param("compiled", marks=pytest.mark.slow),  # builds its kernels
+        pytest.param("triton", marks=pytest.mark.gpu),
+    ],
+)
+@pytest.mark.parametrize("kv", ["int4", "best2", "temporal"])
+def test_every_decode_path_reads_what_is_kept(kv, decode):
+    """Keys before RoPE, of a table for each layer, among them."""
+    policy, cap = of_preset(kv, rule("redundant"))
+    logits = []
+    for path in ("eager", decode):
+        llm = video_llm(cap, replace(policy, decode=path))
+        if decode == "triton":
+            llm.model.llm.cuda()
+            llm.model.encoder.cuda()
+        logits.append(llm.ask(watched(llm), [QUESTION])[0].logits.cpu())
+    torch.testing.assert_close(*logits, atol=1e-3, rtol=1e-3)
+
+
+def test_attention_kl_knows_what_is_lost():
+    """The judge is the attention of transformers' own decoder, eager, to the whole prefix."""
+    llm = video_llm(rule("value_norm"))
+    features = llm.look(llm.model.preprocess.fit(clip(FRAMES)[0]), "cat")
+    prefill = llm.prefill(features, clip(FRAMES)[1], "cat")
+    context = llm.pack(prefill)
+    measured, answers = AttentionKL(floors=False).measure(llm, prefill, context, [QUESTION])
+    (rows,) = teacher_forced(llm, [QUESTION], answers)
+    whole = replace(context, packed=replace(context.packed, kept=torch.ones_like(context.packed.kept)))
+    llm.model.llm.set_attn_implementation("eager")
+    attention = judged(llm, whole, rows, output_attentions=True).attentions
+    length = context.layout.length
+    local = measured.sums["local"]
+    for layer, (given, kept) in enumerate(zip(attention, context.packed.kept, strict=True)):
+        to_prefix = given[0, :, length:, :length].double()
+        expected = to_prefix[..., ~kept].sum(-1).mean(1)
+        torch.testing.assert_close(local.mean("lost_mass")[layer], expected, **CLOSE)
+        assert (local.mean("kl/all")[layer] < 1e-5).all()  # on what is kept, the same keys
+    # of the first layer alone queries are the same: each model's mass on frames
+    sums = grouped(*(subject(replace(llm, kv_evict=of), one, 4) for of, one in _both(llm, prefill, context)), [rows])
+    frames = torch.cat([torch.full((span.length,), span.is_frame) for span in context.layout.spans])
+    left = attention[0][0, :, length:].double()
+    left[..., :length] *= context.packed.kept[0]
+    left /= left.sum(-1, keepdim=True)
+    torch.testing.assert_close(
+        sums.mean("video_mass/modified")[0], left[..., :length][..., frames].sum(-1).mean(1), **CLOSE
+    )
+
+
+def _both(llm, prefill, context):
+    return (NoEvict(), replace(llm, kv_evict=NoEvict()).pack(prefill)), (llm.kv_evict, context)
+
+
+def test_visual_rows_are_refused_with_both_numbers():
+    llm = video_llm(rule("window"))
+    features = llm.look(llm.model.preprocess.fit(clip(FRAMES)[0]), "cat")
+    prefill = llm.prefill(features, clip(FRAMES)[1], "cat")
+    with pytest.raises(BadInput, match=r"visual_rows=2 .* keeps 47 of 165 tokens \(kv_evict\)"):
+        AttentionKL(visual_rows=2).measure(llm, prefill, llm.pack(prefill), [QUESTION])
+
+
+def test_a_layer_that_counts_tokens_in_a_window_is_refused_by_name():
+    model = tiny_model()
+    config = MistralConfig(**{**model.llm.config.to_dict(), "sliding_window": 16, "model_type": "mistral"})
+    with pytest.raises(BadInput, match=r"kv_evict=window leaves each layer tokens of its own, tiny .* window of 16"):
+        replace(video_llm(rule("window")), model=replace(model, llm=MistralForCausalLM(config).eval()))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "said"),
+    [
+        ("window", {"tokens": 0}, "kv_evict.tokens must be a whole number of at least 1 or null, got 0"),
+        ("window", {"bytes": 9}, "takes one cap, kv_evict.tokens or kv_evict.bytes, the other null, got 47 and 9"),
+        ("window", {"tokens": None}, "takes one cap, .* got null and null"),
+        ("window", {"sinks": -1}, "kv_evict.sinks must be a whole number of at least 0, got -1"),
+        ("redundant", {"recent": 0}, "kv_evict.recent must be above 0 and at most 1, .* got 0"),
+        ("random", {"seed": -1}, "kv_evict.seed must be a whole number of at least 0, got -1"),
+    ],
+)
+def test_settings_that_nothing_can_be_made_of_are_refused(name, changes, said):
+    with pytest.raises(BadInput, match=said):
+        replace(rule(name), **changes)
+
+
+@pytest.mark.parametrize(
+    ("cap", "more", "said"),
+    [
+        ({"tokens": 4}, {}, "kv_evict.tokens must be at least the prefix' text, 5, got 4"),
+        ({"tokens": 9, "whole_frames": True}, {}, "must be at least the prefix' text and a frame, 10, got 9"),
+        (
+            {"tokens": None, "bytes": 3839},
+            {},
+            "kv_evict.bytes must be .* the prefix' text, 3840 for 5 tokens, got 3839",
+        ),
+        (
+            {"whole_frames": True},
+            {"budget": RandomTokens(keep=0.3)},
+            r"needs frames of one length, got \d and \d tokens",
+        ),
+        ({}, {"kv": "temporal"}, "temporal groups need whole frames, kv_evict=window keeps tokens"),
+        ({}, {"rope": "self_extend"}, "kv_evict=window goes with one rotation of all keys, rope_strategy=self_extend"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_with_both(cap, more, said):
+    more = {**more}
+    kv, rope = option("kv_quant", more.pop("kv", "none")), option("rope_strategy", more.pop("rope", "none"))
+    with pytest.raises(BadInput, match=said):
+        watched(replace(video_llm(rule("window", **cap), kv, **more), rope_strategy=rope))
