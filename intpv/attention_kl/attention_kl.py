@@ -45,11 +45,17 @@ class AttentionKL:
         """What the context loses against its own prefill, and the reference's answers, from the dense prefix.
 
         `context` is `video_llm.pack(prefill)`; neither is changed. `tokens` are read for visual rows alone. BadInput
-        for no questions, and for visual rows where layers keep tokens of their own.
+        for no questions, for a prefix that was cut as it was read, and for visual rows where layers keep tokens of
+        their own.
         """
         if not questions:
             raise BadInput("attention KL needs at least 1 question, got 0")
         packed = context.packed
+        if prefill.kept is not None:
+            raise BadInput(
+                f"attention KL needs the whole prefix of {context.layout.length} tokens, kv_evict.early=true leaves "
+                f"{packed.length}: kv_evict.early=false, or measure.reference=trained_length"
+            )
         if self.visual_rows and packed.kept is not None:
             raise BadInput(
                 f"visual_rows={self.visual_rows} reads a prefix up to a token, here each layer keeps {packed.length} "

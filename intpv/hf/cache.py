@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import Cache, DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
@@ -29,6 +29,12 @@ def _pair(cache: Cache, index: int) -> tuple[Float[Tensor, "H_kv S d"], Float[Te
     if len(keys) != 1:
         raise ValueError(f"a prefix is one sequence, got a batch of {len(keys)} in layer {index}")
     return keys[0], values[0]
+
+
+def shorten(cache: Cache, index: int, left: Int[Tensor, " n"]) -> None:
+    """Leave a layer those of the tokens that it holds: copies, so that the others are free."""
+    layer, (keys, values) = cache.layers[index], _pair(cache, index)
+    layer.keys, layer.values = keys[None, :, left], values[None, :, left]
 
 
 class HandingCache(DynamicCache):

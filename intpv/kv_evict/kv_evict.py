@@ -26,9 +26,8 @@ class LayerTokens:
     tokens: Int[Tensor, " n"]  # which of the prefix' tokens these are, ascending
     frames: Int[Tensor, " n"]  # whose they are, TEXT where there is none
     places: Int[Tensor, " n"]  # where in its whole frame each stands
-    angles: Float[Tensor, "n half"] | None = (
-        None  # rad by which the keys are rotated; None: not one table of whole keys
-    )
+    # rad by which keys are rotated, of all tokens of the prefix; None: by no one table
+    angles: Float[Tensor, "S half"] | None = None
     video_id: str = ""
 
 
@@ -61,6 +60,8 @@ class KVEvict(ABC):
 
     tokens: int | None = None  # of the prefix, text among them, that each layer keeps at most
     bytes: int | None = None  # of the packed prefix, all layers together, at most
+    # after each pass of a prefill in passes, so that memory has a bound and later tokens attend to what is left
+    early: bool = False
     whole_frames: bool = False  # frames stay or go as a whole, by the mean score of their tokens
 
     def __post_init__(self) -> None:
@@ -71,7 +72,10 @@ class KVEvict(ABC):
                 f"kv_evict takes one cap, kv_evict.tokens or kv_evict.bytes, the other null, got "
                 f"{shown(self.tokens)} and {shown(self.bytes)}"
             )
-        check_flag("kv_evict.whole_frames", self.whole_frames)
+        for name in ("early", "whole_frames"):
+            check_flag(f"kv_evict.{name}", getattr(self, name))
+        if self.early and self.whole_frames:
+            raise BadInput("kv_evict.whole_frames=true needs whole frames, kv_evict.early=true cuts after any token")
 
     @property
     def name(self) -> str:
@@ -114,6 +118,8 @@ class KVEvict(ABC):
     def keep(self, layer: LayerTokens, count: int) -> Int[Tensor, " kept"]:
         """Which n of a layer's tokens stay: all text, and `count` of the others; ascending."""
         visual = (layer.frames != TEXT).nonzero()[:, 0]
+        if len(visual) <= count:
+            return torch.arange(len(layer.tokens), device=visual.device)
         scores = self.scores(layer)[visual]
         if self.whole_frames:
             frames = layer.frames[visual].unique_consecutive()

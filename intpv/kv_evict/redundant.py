@@ -50,6 +50,7 @@ def _before_rope(layer: LayerTokens) -> Float[Tensor, "H_kv n d"]:
     if angles is None or 2 * angles.shape[1] != channels:
         given = "layers or channels differ" if angles is None else f"{2 * angles.shape[1]} are rotated"
         raise BadInput(f"kv_evict=redundant needs one rotation of all {channels} channels of a key, {given}")
-    cos, sin = (each.to(layer.keys.device) for each in (angles.cos(), angles.sin()))
+    own = angles[layer.tokens.to(angles.device)].to(layer.keys.device)
+    cos, sin = own.cos(), own.sin()
     first, second = layer.keys.float().chunk(2, -1)
     return torch.cat([first * cos + second * sin, second * cos - first * sin], -1)

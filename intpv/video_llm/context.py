@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from jaxtyping import Int
+from torch import Tensor
+
 from intpv.kv_quant.packed import Layers, PackedPrefix
 from intpv.layout import Layout
 from intpv.rope_strategy.geometry import RopeGeometry
@@ -34,6 +37,7 @@ class Prefill(Positioned):
     layers: Layers
     rotation: Rotation
     video_id: str = ""
+    kept: tuple[Int[Tensor, " n"], ...] | None = None  # each layer's tokens, where it was cut as it was read
 
     @property
     def nbytes(self) -> int:

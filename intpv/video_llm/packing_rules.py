@@ -1,20 +1,21 @@
 """Packing rules: which tokens of a prefix each layer keeps, how they are packed, and in how many bytes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from transformers import Cache
 
 from intpv.attention.rules import window_of
 from intpv.errors import BadInput
+from intpv.hf.cache import layers_of, shorten
 from intpv.kv_evict.kv_evict import KVEvict, LayerTokens, frames_and_places
 from intpv.kv_evict.none import NoEvict
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant, Packing
 from intpv.kv_quant.origin import Origin
-from intpv.kv_quant.packed import PackedPrefix
+from intpv.kv_quant.packed import Layers, PackedPrefix
 from intpv.layout import Layout
 from intpv.model.model import Model
 from intpv.rope_strategy.rotation import Rotation
@@ -28,10 +29,14 @@ class PackingRules:
     kv_quant: KVQuant | NoQuant
     kv_evict: KVEvict | NoEvict
 
-    def check(self) -> None:
-        """BadInput where what a layer is left could not be packed, or not be attended to."""
+    def check(self, prefill_tokens: int | None) -> None:
+        """BadInput where what a layer is left could not be packed, or not be attended to; prefill is in passes of so
+        many tokens.
+        """
         if isinstance(self.kv_evict, NoEvict):
             return
+        if self.kv_evict.early and prefill_tokens is None:
+            raise BadInput("kv_evict.early=true cuts after every pass of a prefill, got passes.prefill_tokens=null")
         named, config = f"kv_evict={self.kv_evict.name}", self.model.decoder.config.get_text_config(decoder=True)
         if getattr(self.kv_quant, "groups_frames", False) and not self.kv_evict.whole_frames:
             raise BadInput(f"temporal groups need whole frames, {named} keeps tokens: kv_evict.whole_frames=true")
@@ -53,7 +58,7 @@ class PackingRules:
             layout=kept,
             element_size=llm.dtype.itemsize,
             devices=len({weight.device for weight in layers.parameters()}),
-            **({} if count is None else {"evicted": True}),
+            evicted=count is not None,
         )
 
     def capacity(self, layout: Layout) -> int | None:
@@ -63,20 +68,30 @@ class PackingRules:
         length = layout.length
         return self.kv_evict.capacity(layout, lambda count: self.nbytes(layout, None if count == length else count))
 
-    def begin(self, rotation: Rotation, origin: Callable[[], Origin], video_id: str) -> "PrefixPacking":
-        """For the layers of one prefix. BadInput for a strategy that counts the keys before a query."""
+    def cut(self, rotation: Rotation, video_id: str) -> "Cut | None":
+        """What each layer of one prefix is left; None: all. BadInput for a strategy that counts the keys before a
+        query.
+        """
         layout, count = rotation.layout, self.capacity(rotation.layout)
-        layers = self.model.decoder.config.get_text_config(decoder=True).num_hidden_layers
         if count is None or isinstance(self.kv_evict, NoEvict):
-            return PrefixPacking(self.kv_quant.packing(layout, rotation.unrotation, layers, origin))
+            return None
         if rotation.partition is not None:
             raise BadInput(
                 f"kv_evict={self.kv_evict.name} goes with one rotation of all keys, rope_strategy="
                 f"{rotation.strategy.name} places them before each query"
             )
-        angles, text = rotation.unrotation, layout.length - layout.visual_length
-        packing = self.kv_quant.packing(_shortened(layout, count), angles, layers, origin)
-        return PrefixPacking(packing, Cut(self.kv_evict, layout, angles, count - text, video_id))
+        return Cut(self.kv_evict, layout, rotation.unrotation, count, video_id)
+
+    def early(self, rotation: Rotation, video_id: str) -> "Cut | None":
+        """As `cut`, where it is made as a prefix is read."""
+        return self.cut(rotation, video_id) if getattr(self.kv_evict, "early", False) else None
+
+    def begin(self, rotation: Rotation, origin: Callable[[], Origin], video_id: str) -> "PrefixPacking":
+        """For the layers of one prefix. BadInput as `cut` says."""
+        cut = self.cut(rotation, video_id)
+        layout = rotation.layout if cut is None else _shortened(rotation.layout, cut.count)
+        layers = self.model.decoder.config.get_text_config(decoder=True).num_hidden_layers
+        return PrefixPacking(self.kv_quant.packing(layout, rotation.unrotation, layers, origin), cut)
 
 
 def _shortened(layout: Layout, count: int) -> Layout:
@@ -90,25 +105,37 @@ def _shortened(layout: Layout, count: int) -> Layout:
 
 @dataclass(eq=False)
 class Cut:
-    """What `rule` leaves of each layer of one prefix: all text and `visual` other tokens."""
+    """What `rule` leaves of each layer of one prefix: `count` tokens, all text among them."""
 
     rule: KVEvict
     layout: Layout
     angles: Float[Tensor, "S half"] | None
-    visual: int
+    count: int
     video_id: str
 
     def __post_init__(self) -> None:
         self.frames, self.places = frames_and_places(self.layout)
+        self.read, self.kept = 0, list[Tensor]()  # of a prefix that is cut as it is read: tokens, and each layer's
 
-    def kept(self, index: int, keys: Tensor, values: Tensor) -> Int[Tensor, " n"]:
-        """Of a layer's tokens, on its device."""
-        there = partial(torch.Tensor.to, device=keys.device)
-        tokens = torch.arange(self.layout.length, device=keys.device)
-        layer = LayerTokens(
-            index, keys, values, tokens, there(self.frames), there(self.places), self.angles, self.video_id
-        )
-        return self.rule.keep(layer, self.visual)
+    def left(self, index: int, keys: Tensor, values: Tensor, tokens: Int[Tensor, " n"]) -> Int[Tensor, " left"]:
+        """Which of a layer's tokens stay, of these that it holds; all where they are few."""
+        parts = [each.to(keys.device) for each in (tokens, self.frames[tokens], self.places[tokens])]
+        layer = LayerTokens(index, keys, values, *parts, self.angles, self.video_id)
+        return self.rule.keep(layer, self.count - (self.layout.length - self.layout.visual_length))
+
+    def shorten(self, cache: Cache, stop: int) -> None:
+        """Every layer of a cache that has read the prefix as far as token `stop`; the later text's room is kept free.
+
+        Layers hold no more than `count` tokens and a pass then.
+        """
+        new = torch.arange(self.read, stop)
+        for index, (keys, values) in enumerate(layers_of(cache)):
+            tokens = torch.cat([self.kept[index], new]) if self.read else new
+            left = self.left(index, keys, values, tokens)
+            if len(left) < len(tokens):
+                shorten(cache, index, left)
+            self.kept[index : index + 1] = [tokens[left.cpu()]]
+        self.read = stop
 
 
 @dataclass(eq=False)
@@ -126,11 +153,25 @@ class PrefixPacking:
         if self.cut is None:
             self.packing.add(keys, values)
             return
-        tokens = self.cut.kept(len(self.kept), keys, values)
-        self.kept.append(torch.zeros(keys.shape[1], dtype=torch.bool).index_fill_(0, tokens.cpu(), value=True))
-        self.packing.add(keys[:, tokens], values[:, tokens], tokens)
+        left = self.cut.left(len(self.kept), keys, values, torch.arange(keys.shape[1]))
+        self._take(keys[:, left], values[:, left], left)
 
     def done(self) -> PackedPrefix:
         """Of all layers that were added."""
         packed = self.packing.done()
         return replace(packed, kept=torch.stack(self.kept)) if self.kept else packed
+
+    def of(self, layers: Layers, kept: Sequence[Tensor] | None) -> PackedPrefix:
+        """Of layers that are all there; `kept` are each one's tokens, where it has been cut."""
+        for index, (keys, values) in enumerate(layers):
+            if kept is None:
+                self.add(keys, values)
+            else:
+                self._take(keys, values, kept[index])
+        return self.done()
+
+    def _take(self, keys: Tensor, values: Tensor, tokens: Int[Tensor, " n"]) -> None:
+        assert self.cut is not None
+        whole = torch.zeros(self.cut.layout.length, dtype=torch.bool)
+        self.kept.append(whole.index_fill_(0, tokens.cpu(), value=True))
+        self.packing.add(keys, values, tokens)

@@ -36,7 +36,7 @@ from intpv.rope_strategy.strategy import RopeStrategy
 from intpv.timing import lap
 from intpv.video_llm.asking import Answer, Asking
 from intpv.video_llm.context import Prefill, VideoContext
-from intpv.video_llm.packing_rules import PackingRules
+from intpv.video_llm.packing_rules import Cut, PackingRules
 from intpv.video_llm.passes import Passes
 from intpv.video_llm.portions import portions
 from intpv.video_llm.prefix_origin import origin_of
@@ -58,7 +58,7 @@ class VideoLLM:
 
     def __post_init__(self) -> None:
         check_decoder(self.model.decoder, self.kv_quant.decode)
-        self.packing_rules.check()
+        self.packing_rules.check(self.passes.prefill_tokens)
 
     @torch.inference_mode()
     def watch(
@@ -109,10 +109,11 @@ class VideoLLM:
     def prefill(
         self, features: Float[Tensor, "m N *P E"], timestamps: Float[Tensor, " F"], video_id: str = ""
     ) -> Prefill:
-        """The prefix in full precision, under the rotation of `rope_strategy`."""
+        """The prefix in full precision, under the rotation of `rope_strategy`; whole, unless kv_evict cuts it early."""
         rotation, given = self._prefix(features, timestamps, video_id)
-        self._feed(cache := DynamicCache(), rotation, given)
-        return Prefill(layers_of(cache), rotation, video_id)
+        cut = self.packing_rules.early(rotation, video_id)
+        self._feed(cache := DynamicCache(), rotation, given, cut)
+        return Prefill(layers_of(cache), rotation, video_id, tuple(cut.kept) if cut else None)
 
     @torch.inference_mode()
     def read(
@@ -146,7 +147,7 @@ class VideoLLM:
     def prefix_rules(self) -> PrefixRules:
         return PrefixRules(self.model, self.rope_strategy, self.budget)
 
-    def _feed(self, cache: Cache, rotation: Rotation, given: Mapping[str, Any]) -> None:
+    def _feed(self, cache: Cache, rotation: Rotation, given: Mapping[str, Any], cut: Cut | None = None) -> None:
         length, decoder = rotation.layout.length, self.model.decoder
         if rotation.partition is not None and self.passes.prefill_tokens is not None:
             raise BadInput(
@@ -155,13 +156,16 @@ class VideoLLM:
             )
         with prefilling(decoder, self.model.rotary, rotation, prefilled_by(decoder)):
             for run in self.passes.runs(length):
+                seen = len(run) + (cache.get_seq_length() if run.start else 0)
                 with placed(torch.arange(run.start, run.stop), torch.arange(run.stop)):
                     decoder(
-                        attention_mask=torch.ones(1, run.stop, dtype=torch.long, device=self.device),
+                        attention_mask=torch.ones(1, seen, dtype=torch.long, device=self.device),
                         position_ids=torch.arange(run.start, run.stop, device=self.device)[None],
                         **handed(decoder, cache),
                         **(given if len(run) == length else self._part(given, run)),
                     )
+                if cut is not None:
+                    cut.shorten(cache, run.stop)
 
     def _part(self, given: Mapping[str, Any], run: range) -> dict[str, Any]:
         """What the decoder is given of some tokens. BadInput for a decoder that is given more than embeddings."""
@@ -177,9 +181,7 @@ class VideoLLM:
         """Keep, cut or quantise the prefix; `prefill` stays as it is, so that other policies can pack it too."""
         rotation = prefill.rotation
         packing = self.packing_rules.begin(rotation, lambda: self.origin(rotation), prefill.video_id)
-        for keys, values in prefill.layers:
-            packing.add(keys, values)
-        return VideoContext(packing.done(), rotation)
+        return VideoContext(packing.of(prefill.layers, prefill.kept), rotation)
 
     def origin(self, rotation: Rotation) -> Origin:
         """What calibrated ranges must share with a prefix; the first call hashes the model's weights."""

@@ -48,17 +48,24 @@ def of_preset(name, cap):
     return option("kv_quant", name), replace(cap, whole_frames=name == "temporal")
 
 
-def judged(llm, context, tokens, **more):
-    """The decoder itself on prefix and `tokens`, from which each layer's mask hides what that layer has lost."""
+def hidden(context, rows):
+    """Per layer, which tokens each token sees where the last `rows` do not see what it has lost."""
+    length = context.layout.length
+    for kept in context.packed.kept:
+        seen = torch.ones(length + rows, length + rows, dtype=torch.bool).tril()
+        seen[length:, :length] &= kept
+        yield seen
+
+
+def judged(llm, context, tokens, masks, **more):
+    """The decoder itself on prefix and `tokens`, with a mask of its own in each layer."""
     features = llm.look(llm.model.preprocess.fit(clip(FRAMES)[0]), "cat")
     _, given = llm._prefix(features, clip(FRAMES)[1], "cat")
-    model, length = llm.model.llm, context.layout.length
+    model = llm.model.llm
     embeddings = torch.cat([given["inputs_embeds"], model.get_input_embeddings()(tokens)[None]], 1)
     positions = llm.rope_strategy.positions(context.layout.ask(len(tokens)), 1.0)
     hooks = []
-    for layer, kept in zip(model.model.layers, context.packed.kept, strict=True):
-        seen = torch.ones(embeddings.shape[1], embeddings.shape[1], dtype=torch.bool).tril()
-        seen[length:, :length] &= kept
+    for layer, seen in zip(model.model.layers, masks, strict=True):
 
         def hide(_, args, kwargs, seen=seen):
             return args, {**kwargs, "attention_mask": torch.where(seen, 0.0, -torch.inf)[None, None]}
@@ -86,7 +93,9 @@ def test_a_question_sees_what_each_layer_keeps_at_its_positions(name, budget):
     assert context.packed.kept.sum(1).tolist() == [47] * 3
     asked = llm._question_ids(QUESTION)
     (answer,) = llm.ask(context, [QUESTION])
-    torch.testing.assert_close(answer.logits, judged(llm, context, asked).logits[0, -1], **CLOSE)
+    torch.testing.assert_close(
+        answer.logits, judged(llm, context, asked, hidden(context, len(asked))).logits[0, -1], **CLOSE
+    )
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -146,6 +155,48 @@ def test_layers_are_cut_alike_as_they_come_or_all_at_once_and_in_passes(name):
     torch.testing.assert_close(llm.ask(parts, [QUESTION])[0].logits, llm.ask(read, [QUESTION])[0].logits, **CLOSE)
 
 
+@pytest.mark.parametrize("name", RULES)
+def test_cut_early_later_tokens_attend_to_what_is_left(name, monkeypatch):
+    """The judge reads the prefix at once: each pass sees, beside itself, what the passes before it have left."""
+    step, made = 24, rule(name, early=True)
+    keep, held, left = type(made).keep, [], {}
+
+    def recorded(self, layer, count):
+        found = keep(self, layer, count)
+        held.append(len(layer.tokens))
+        left.setdefault(layer.index, []).append(layer.tokens[found])
+        return found
+
+    monkeypatch.setattr(type(made), "keep", recorded)
+    llm = video_llm(made, option("kv_quant", "none"), passes=Passes(prefill_tokens=step))
+    context = watched(llm)
+    assert context.packed.kept.sum(1).tolist() == [47] * 3
+    assert max(held) <= 47 + step
+    asked, masks = llm._question_ids(QUESTION), []
+    length = context.layout.length
+    for layer in range(3):
+        seen = torch.ones(length + len(asked), length + len(asked), dtype=torch.bool).tril()
+        for start, tokens in zip([*range(step, length, step), length], left[layer], strict=True):
+            lost = torch.ones(start, dtype=torch.bool).index_fill_(0, tokens, value=False)
+            seen[start:, :start] &= ~lost
+        masks.append(seen)
+    (answer,) = llm.ask(context, [QUESTION])
+    torch.testing.assert_close(answer.logits, judged(llm, context, asked, masks).logits[0, -1], **CLOSE)
+
+
+@pytest.mark.parametrize("kv", ["int2", "best2"])
+def test_what_was_cut_early_is_packed_in_as_many_bytes(kv):
+    passes = Passes(prefill_tokens=24)
+    llm = video_llm(rule("redundant", early=True), option("kv_quant", kv), passes=passes)
+    context = watched(llm)
+    assert context.packed.ledger() == watched(replace(llm, kv_evict=rule("redundant"))).packed.ledger()
+    assert len(llm.ask(context, [QUESTION])) == 1
+    features = llm.look(llm.model.preprocess.fit(clip(FRAMES)[0]), "cat")
+    prefill = llm.prefill(features, clip(FRAMES)[1], "cat")
+    with pytest.raises(BadInput, match=r"needs the whole prefix of 165 tokens, kv_evict\.early=true leaves 47"):
+        AttentionKL().measure(llm, prefill, context, [QUESTION])
+
+
 @pytest.mark.parametrize(
     "decode",
     [
@@ -177,7 +228,7 @@ def test_attention_kl_knows_what_is_lost():
     (rows,) = teacher_forced(llm, [QUESTION], answers)
     whole = replace(context, packed=replace(context.packed, kept=torch.ones_like(context.packed.kept)))
     llm.model.llm.set_attn_implementation("eager")
-    attention = judged(llm, whole, rows, output_attentions=True).attentions
+    attention = judged(llm, whole, rows, hidden(whole, len(rows)), output_attentions=True).attentions
     length = context.layout.length
     local = measured.sums["local"]
     for layer, (given, kept) in enumerate(zip(attention, context.packed.kept, strict=True)):
@@ -221,6 +272,7 @@ def test_a_layer_that_counts_tokens_in_a_window_is_refused_by_name():
         ("window", {"tokens": 0}, "kv_evict.tokens must be a whole number of at least 1 or null, got 0"),
         ("window", {"bytes": 9}, "takes one cap, kv_evict.tokens or kv_evict.bytes, the other null, got 47 and 9"),
         ("window", {"tokens": None}, "takes one cap, .* got null and null"),
+        ("window", {"early": True, "whole_frames": True}, "whole_frames=true needs whole frames, .*early=true cuts"),
         ("window", {"sinks": -1}, "kv_evict.sinks must be a whole number of at least 0, got -1"),
         ("redundant", {"recent": 0}, "kv_evict.recent must be above 0 and at most 1, .* got 0"),
         ("random", {"seed": -1}, "kv_evict.seed must be a whole number of at least 0, got -1"),
@@ -246,6 +298,7 @@ def test_settings_that_nothing_can_be_made_of_are_refused(name, changes, said):
             {"budget": RandomTokens(keep=0.3)},
             r"needs frames of one length, got \d and \d tokens",
         ),
+        ({"early": True}, {}, "kv_evict.early=true cuts after every pass .*, got passes.prefill_tokens=null"),
         ({}, {"kv": "temporal"}, "temporal groups need whole frames, kv_evict=window keeps tokens"),
         ({}, {"rope": "self_extend"}, "kv_evict=window goes with one rotation of all keys, rope_strategy=self_extend"),
     ],
