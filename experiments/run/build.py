@@ -32,8 +32,8 @@ def video_llm(config: CellConfig) -> VideoLLM:
     """Rearranger, strategy and policy are made, and the frame count is refused, before the model is loaded."""
     rearranger, rope = instantiate(config["rearranger"]), instantiate(config["rope_strategy"])
     rearranger.order(config["frames"], config["encoder"]["num_frames"])
-    groups = "kv_quant", "budget", "passes", "kv_evict"
-    kv_quant, budget, passes, kv_evict = (instantiate(config[group]) for group in groups)
+    kv_quant, kv_evict = instantiate(config["kv_quant"]), instantiate(config["kv_evict"])
+    budget, passes = instantiate(config["budget"]), instantiate(config["passes"])
     return VideoLLM(model(config), rearranger, rope, kv_quant, config["max_new_tokens"], budget, passes, kv_evict)
 
 

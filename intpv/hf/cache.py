@@ -34,6 +34,7 @@ def _pair(cache: Cache, index: int) -> tuple[Float[Tensor, "H_kv S d"], Float[Te
 def shorten(cache: Cache, index: int, left: Int[Tensor, " n"]) -> None:
     """Leave a layer those of the tokens that it holds: copies, so that the others are free."""
     layer, (keys, values) = cache.layers[index], _pair(cache, index)
+    assert isinstance(layer, DynamicLayer)  # as a pair is of
     layer.keys, layer.values = keys[None, :, left], values[None, :, left]
 
 

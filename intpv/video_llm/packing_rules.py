@@ -119,8 +119,8 @@ class Cut:
 
     def left(self, index: int, keys: Tensor, values: Tensor, tokens: Int[Tensor, " n"]) -> Int[Tensor, " left"]:
         """Which of a layer's tokens stay, of these that it holds; all where they are few."""
-        parts = [each.to(keys.device) for each in (tokens, self.frames[tokens], self.places[tokens])]
-        layer = LayerTokens(index, keys, values, *parts, self.angles, self.video_id)
+        there, frames, places = (each.to(keys.device) for each in (tokens, self.frames[tokens], self.places[tokens]))
+        layer = LayerTokens(index, keys, values, there, frames, places, self.angles, self.video_id)
         return self.rule.keep(layer, self.count - (self.layout.length - self.layout.visual_length))
 
     def shorten(self, cache: Cache, stop: int) -> None:
