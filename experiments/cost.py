@@ -2,6 +2,7 @@
 
 The paper's Table 1 from closed forms, and what it leaves out; `layers=28 kv_heads=4` tries another shape. No model is
 built but with --measured: then the same columns from random weights of that shape, on a GPU of 80 GB for the 7B's.
+`keep=0.25 kv_tokens=2056 prefill_tokens=2056 early=true tower_frames=16` is what a budget, eviction and passes leave.
 """
 
 import json
@@ -19,6 +20,8 @@ from .run.messages import explained
 OPTIONS = {"FP16": "none", "INT8": "int8", "INT4": "int4", "INT2": "int2"}  # column -> option of conf/kv_quant
 DEFAULTS: dict[str, Any] = {"shape": "video_llava_7b", "frames": [8, 16, 32, 64, 128]}
 DEFAULTS |= dict.fromkeys(field.name for field in fields(Shape))  # None: as the shape has it
+BOUNDS = ("keep", "kv_tokens", "early", "tower_frames", "prefill_tokens")
+DEFAULTS |= dict.fromkeys(BOUNDS)  # None: nothing is bounded
 WIDTH = 100  # characters
 
 
@@ -43,13 +46,20 @@ def cost(config: Mapping, measured: bool) -> dict:
     """All tables as plain data."""
     from intpv.cost import table as cost_table
 
-    sizes = {key: value for key, value in config.items() if key not in ("shape", "frames") and value is not None}
+    given = {key: value for key, value in config.items() if value is not None}
+    sizes = {key: value for key, value in given.items() if key not in ("shape", "frames", *BOUNDS)}
+    bounds = {key: given[key] for key in BOUNDS if key in given}
     shape, frames = read_shape(config["shape"], sizes), list(config["frames"])
     for count in frames:
         check_whole("frames", count)
         shape.groups(count)  # refused before torch is imported
     options = kv_options()
     report = cost_table.tables(shape, frames, options)
+    if bounds:
+        from intpv.cost.bounded import Bounds
+
+        within = Bounds(**bounds)
+        report["bounded"] = [within.row(shape, count, options) for count in frames]
     if measured:
         from intpv.cost.measured import tables
 

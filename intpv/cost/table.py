@@ -27,9 +27,14 @@ MEASURED = {  # the same of what measured.py has measured
         ("measured", "frames watch_peak ask_peak tower_bytes encode_s prefill_s")
     ),
 }
+BOUNDED = {  # the same frames within bounds
+    "Within bounds: tokens given to the LLM, kept in a layer; prefix: KV while it is read; GB, TFLOP": (
+        ("bounded", "frames tokens kept tower_bytes prefix_bytes prefill_flops kv")
+    ),
+}
 HEADS = {"kv": "KV", "kv_overhead": "extra", "decode_s": "ms", "tower_bytes": "tower"}
 HEADS |= {"encode_flops": "encode", "prefill_flops": "prefill", "encode_s": "encode", "prefill_s": "prefill"}
-HEADS |= {"watch_peak": "watch", "ask_peak": "ask"}
+HEADS |= {"watch_peak": "watch", "ask_peak": "ask", "prefix_bytes": "prefix"}
 
 
 def tables(shape: Shape, frames: Sequence[int], options: Mapping[str, Any]) -> dict:
@@ -45,7 +50,7 @@ def tables(shape: Shape, frames: Sequence[int], options: Mapping[str, Any]) -> d
 
 def sheets(report: dict) -> dict[str, list[dict[str, str]]]:
     """`tables` for reading: title -> rows of text under two-line headers."""
-    shown = SHEETS | (MEASURED if "measured" in report else {})
+    shown = SHEETS | (BOUNDED if "bounded" in report else {}) | (MEASURED if "measured" in report else {})
     return {title: [_texts(row, keys.split()) for row in report[rows]] for title, (rows, keys) in shown.items()}
 
 
@@ -130,7 +135,7 @@ def _texts(row: Mapping, keys: Sequence[str]) -> dict[str, str]:
 
 
 def _text(key: str, value: int | float) -> str:
-    if key in ("frames", "groups", "tokens"):
+    if key in ("frames", "groups", "tokens", "kept"):
         return str(value)
     if key.endswith("_flops"):
         return f"{value / 1e12:.1f}"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments import cost
-from intpv.cost.table import SHEETS
+from intpv.cost.table import BOUNDED, SHEETS
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,6 +34,14 @@ def test_the_tables_fit_a_hundred_columns_and_lose_no_digit(said, frames):
         assert len({len(row) for row in rows}) == 1
 
 
+def test_bounds_add_a_table_that_fits(said):
+    text = said("frames=8,2048", "keep=0.25", "kv_tokens=2056", "prefill_tokens=2056", "early=true", "tower_frames=16")
+    assert max(map(len, text.splitlines())) <= 100
+    (title,) = BOUNDED
+    row = text[text.index(title) :].splitlines()
+    assert any(line.split()[:3] == ["2048", "131584", "2056"] for line in row)
+
+
 def test_json_is_the_tables_as_numbers(said):
     report = json.loads(said("layers=2", "frames=16", "kv_heads=4", "--json"))
     assert (report["shape"]["layers"], report["shape"]["kv_heads"]) == (2, 4)
@@ -48,6 +56,7 @@ def test_json_is_the_tables_as_numbers(said):
         (["frames=8,x"], "frames must be a whole number of at least 1, got x"),
         (["frames="], "frames= cannot be read: write key=value"),
         (["shape=llama"], "shape must be one of video_llava_7b, got llama"),
+        (["keep=2"], "keep must be above 0 and at most 1, a share of the video's tokens, got 2"),
         (["layer=2"], "there is no key layer: did you mean layers?"),
         (["kv_heads=5"], "heads must be a multiple of kv_heads=5, got 32"),
     ],
