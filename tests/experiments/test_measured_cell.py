@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from intpv.inference.measuring import Measuring
+from intpv.metrics.judged import JUDGE_ROWS
 from intpv.metrics.names import (
     CALIBRATED,
     METRICS,
@@ -65,9 +66,8 @@ def test_a_full_cells_metrics_are_those_of_the_glossary(full):
     every = [replace(metric, name=name) for metric in METRICS for name in _spelled_out(metric.name)]
     lacking = {metric.name: metric.present for metric in every if not any(map(metric.fits, metrics))}
     alone = {name for name in lacking if name.startswith("<regime>/") and TWO_VIDEOS in lacking[name]}  # one video each
-    assert {lacking[name] for name in lacking.keys() - alone} - UNLIKE_ANSWERS == {CALIBRATED, VALID_WHEN, *OF_PAIRS}, (
-        lacking
-    )
+    found = {lacking[name] for name in lacking.keys() - alone} - UNLIKE_ANSWERS
+    assert found == {CALIBRATED, VALID_WHEN, *OF_PAIRS, *JUDGE_ROWS}, lacking
     samples = [json.loads(line) for line in (full / "samples.jsonl").open()]
     assert all(sample.keys() == Sample.__annotations__.keys() for sample in samples)
 

@@ -88,7 +88,7 @@ def test_a_file_that_changed_is_read_anew(calibrated, tmp_path):
 
 
 def test_the_embedded_one_is_small_and_of_the_embedded_model():
-    assert (EMBEDDED / "calibration.safetensors").stat().st_size < 200_000
+    assert (EMBEDDED / "calibration.safetensors").stat().st_size < 250_000
     held, _ = read("embedded")
     assert held.origin.model == "mini"
     assert held.about["split"].startswith("calibration")
