@@ -138,8 +138,8 @@ def _bench() -> str:
         f"**Beside quanto** at 2 bits ([bench](analysis/results/bench_kv.md)): `best2` moves attention {drawn} times "
         f"as far on drawn 7B-shaped layers, {own} times on an earlier mini model's own; a decode step of a layer at "
         f"{tokens} tokens on a CPU thread is {two} times as fast (`int4` at 4 bits: {four}), and takes {one} of the "
-        f"time of torch's attention to the unquantised prefix, {many} with 24 rows at once; ours in full precision takes "
-        f"{dense} and {dense_many}. No figure is from a GPU."
+        f"time of torch's attention to the unquantised prefix, {many} with 24 rows at once; ours in full precision "
+        f"takes {dense} and {dense_many}. No figure is from a GPU."
     )
 
 
