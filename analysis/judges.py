@@ -13,7 +13,7 @@ from intpv.metrics.agreement import Agreement, agreement
 from intpv.record.samples import Sample
 
 from .provenance import scored_by
-from .runs import read_sweep
+from .runs import read_sweep, say
 from .table import markdown_table
 from .units import MISSING, percent
 
@@ -76,12 +76,7 @@ def main() -> int:
     if len(sys.argv) != 3:
         print("usage: python -m analysis.judges runs/<sweep>@<judge> runs/<sweep>@<other judge>", file=sys.stderr)
         return 2
-    try:
-        print(compare_judges(Path(sys.argv[1]), Path(sys.argv[2])))
-    except BadInput as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    return say(lambda: [compare_judges(Path(sys.argv[1]), Path(sys.argv[2]))])
 
 
 if __name__ == "__main__":

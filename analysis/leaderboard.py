@@ -15,7 +15,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +24,13 @@ from scipy.stats import permutation_test
 from intpv.errors import BadInput
 from intpv.metrics.cell import LABEL
 from intpv.metrics.interval import video_sums
-from intpv.metrics.paired import PairedDifference, paired_difference
+from intpv.metrics.paired import PairedDifference, paired_difference, question_differences
 from intpv.metrics.sample import is_correct
 from intpv.record.samples import Sample
 
 from .pairs import difference_text
 from .provenance import provenance_lines
-from .runs import Cell, of_run, read_sweep
+from .runs import Cell, of_run, read_sweep, say
 from .score_columns import regimes
 from .table import markdown_table
 from .units import percent
@@ -159,11 +159,7 @@ def _difference(lines: Mapping, strategy: str, other: str, setting: Setting) -> 
 
 def _p(ours: Sequence[Sample], theirs: Sequence[Sample]) -> float:
     """Two-sided: were the two alike, each video's difference would as likely have the other sign."""
-    right = {line["id"]: is_correct(line) for line in theirs}
-    differences: list[dict[str, Any]] = [
-        {"video": line["video"], "gain": is_correct(line) - right[line["id"]]} for line in ours
-    ]
-    gains: NDArray = video_sums(differences, lambda line: (line["gain"],))[:, 0]
+    gains: NDArray = video_sums(question_differences(ours, theirs), lambda line: (line["difference"],))[:, 0]
     test = permutation_test(
         (gains,), np.sum, permutation_type="samples", n_resamples=FLIPS, rng=np.random.default_rng(0), axis=-1
     )
@@ -217,12 +213,7 @@ def main() -> int:
     parser.add_argument("--reference", default="visual_only", help="(default: %(default)s)")
     parser.add_argument("--out", help="folder (default: that of the first sweep)")
     given = parser.parse_args()
-    try:
-        print(*write_leaderboard(given.sweeps, given.reference, given.out or given.sweeps[0]), sep="\n")
-    except BadInput as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    return say(lambda: write_leaderboard(given.sweeps, given.reference, given.out or given.sweeps[0]))
 
 
 if __name__ == "__main__":

@@ -173,10 +173,15 @@ def run_command(module: str, given: str, write: Callable[[str], Sequence]) -> in
     if len(sys.argv) != 2:
         print(f"usage: python -m analysis.{module} {given}", file=sys.stderr)
         return 2
+    return say(lambda: write(sys.argv[1]))
+
+
+def say(make: Callable[[], Sequence]) -> int:
+    """The exit code of a verb that prints what `make` gives, a line each, or why it gives nothing."""
     try:
-        written = write(sys.argv[1])
+        made = make()
     except BadInput as error:
         print(error, file=sys.stderr)
         return 2
-    print(*written, sep="\n")
+    print(*made, sep="\n")
     return 0

@@ -24,7 +24,7 @@ from intpv.record.damaged import Damaged
 
 from .logger_rows import END_TO_END
 from .pairs import baseline
-from .runs import GROUPS, Cell, read_sweep
+from .runs import GROUPS, Cell, read_sweep, say
 from .score_columns import prefix, regimes
 from .style import looks
 from .table import remark
@@ -286,12 +286,7 @@ def main() -> int:
     parser.add_argument("--report", action="store_true", help="a report (a draft) instead of a workspace")
     parser.add_argument("--dry-run", action="store_true", help="send nothing, write the JSON beside the sweep's tables")
     given = parser.parse_args()
-    try:
-        print(printable(write_or_send(given.sweep, given)))
-    except BadInput as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    return say(lambda: [printable(write_or_send(given.sweep, given))])
 
 
 if __name__ == "__main__":

@@ -37,15 +37,7 @@ def paired_difference(cell: Samples, reference: Samples, resamples: int = RESAMP
     >>> difference.mean, difference.gained, difference.lost
     (0.25, 2, 1)
     """
-    ours, theirs = _by_id(cell), _by_id(reference)
-    if ours.keys() != theirs.keys():
-        raise BadInput(
-            f"two cells can be compared on the same questions only: {len(ours.keys() - theirs.keys())} of {len(ours)} "
-            f"are missing in the reference, {len(theirs.keys() - ours.keys())} of {len(theirs)} in the cell"
-        )
-    differences: list[dict[str, Any]] = [
-        {"video": line["video"], "difference": is_correct(line) - is_correct(theirs[id])} for id, line in ours.items()
-    ]
+    differences = question_differences(cell, reference)
     sums = video_sums(differences, lambda line: (line["difference"], 1))
     values = [line["difference"] for line in differences]
     ci95_low, ci95_high = bootstrap(sums, ratio, resamples) or (None, None)
@@ -61,6 +53,19 @@ def paired_difference(cell: Samples, reference: Samples, resamples: int = RESAMP
         low=low,
         high=high,
     )
+
+
+def question_differences(cell: Samples, reference: Samples) -> list[dict[str, Any]]:
+    """Of each question its `video` and the `difference`, 1, 0 or -1. BadInput as `paired_difference` says."""
+    ours, theirs = _by_id(cell), _by_id(reference)
+    if ours.keys() != theirs.keys():
+        raise BadInput(
+            f"two cells can be compared on the same questions only: {len(ours.keys() - theirs.keys())} of {len(ours)} "
+            f"are missing in the reference, {len(theirs.keys() - ours.keys())} of {len(theirs)} in the cell"
+        )
+    return [
+        {"video": line["video"], "difference": is_correct(line) - is_correct(theirs[id])} for id, line in ours.items()
+    ]
 
 
 def _by_id(samples: Samples) -> dict[str, Sample]:

@@ -94,8 +94,9 @@ def test_what_cannot_be_compared_is_one_line(sweep, run, tmp_path, write_cell, a
     assert (code, said.splitlines()) == (2, [line])
 
 
-def test_other_questions_are_refused(sweep, tmp_path, write_cell, answers):
+@pytest.mark.parametrize("videos", [30, 50])
+def test_other_questions_are_refused(sweep, tmp_path, write_cell, answers, videos):
     for frames in (8, 32, 64):
-        write_cell(tmp_path / "more", "new", frames, lines=answers(0.5, videos=30))
+        write_cell(tmp_path / "more", "new", frames, lines=answers(0.5, videos=videos))
     with pytest.raises(BadInput, match="same questions"):
         leaderboard.leaderboard([*read_sweep(sweep), *read_sweep(tmp_path / "more")], "visual_only")
