@@ -18,6 +18,7 @@ from ..run.quiet import quiet
 from ..run.sibling import analysis
 from .plan import Planned
 
+SHAPING = ("model", "encoder", "budget", "kv_quant", "kv_evict", "frames")  # what the bytes of a prefix follow from
 COLUMNS = ("state", "left", "cached", "KV", "time")  # videos left, those of them cached, bytes per video, all in all
 
 
@@ -77,16 +78,15 @@ class _Work:
     def left(self, cell: Planned) -> tuple[int, int, int]:
         """Videos left, how many of them the cache has through the tower, and the bytes of one packed prefix."""
         config = cell.config
-        data, scorer, model, encoder, kv_quant = map(
-            repr, (config["data"], config["scorer"], config["model"], config["encoder"], config["kv_quant"])
-        )
+        data, scorer = repr(config["data"]), repr(config["scorer"])
         if (data, scorer) not in self._expected:
             items = build.benchmark(config).items()
             check_items(items, cell.choices["data"], instantiate(config["scorer"]).needs_options)
             self._items[data, scorer] = items
             self._expected[data, scorer] = {item.id: [question.id for question in item.questions] for item in items}
         expected = self._expected[data, scorer]
-        shape, seen = (model, encoder, kv_quant, config["frames"]), (cell.tower_key, repr(config["cache"]))
+        shape = tuple(repr(config[key]) for key in SHAPING)  # type: ignore[literal-required]
+        seen = cell.tower_key, repr(config["cache"])
         if shape not in self._bytes or seen not in self._ready:
             video_llm = build.video_llm(config)
             viewer = Viewer(video_llm, instantiate(config["video"]), build.cache(config), config["frames"])
