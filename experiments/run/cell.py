@@ -47,9 +47,9 @@ SHOWN = 64  # frames of a video in a logger's table, at most
 class Write(Callback):
     """The answers last: a video counts as answered when all else of it is there."""
 
-    def __init__(self, run: RunFolder, progress: Progress, logger: Mirror, viewer: Viewer, devices: int):
+    def __init__(self, run: RunFolder, progress: Progress, logger: Mirror, viewer: Viewer, others: bool):
         self.run, self.progress, self.logger, self.viewer = run, progress, logger, viewer
-        self.others = Appended(run.path / "samples.jsonl") if devices > 1 else None
+        self.others = Appended(run.path / "samples.jsonl") if others else None  # to be told of here
         self.figures, self.sums = VideoFigures(run.path), StoredSums(run.path)
         self.shown = 0
 
@@ -204,7 +204,7 @@ def _run(
     if left:
         answered = build.answers(config, keep.answers)
         module = Inference(viewer, scorer, benchmark, prefixes, measuring, answered)
-        write = Write(run, progress, logger, viewer, devices)
+        write = Write(run, progress, logger, viewer, others=devices > 1 and not rank_of(devices))
         trainer = instantiate(
             trainer_options,
             logger=False,
