@@ -13,9 +13,8 @@ from experiments import export, score
 from experiments.run import ask_judge
 from experiments.run.imported import FORMATS, write_cell
 from intpv.exchange.imported import Imported, sample_of
-from intpv.scorer.judge import judging
 
-from ..scorer.judge_server import KEY, YES, JudgeServer
+from ..scorer.judge_server import KEY, YES, at_once, serving
 
 CONF = Path(__file__).parents[2] / "conf"
 NO = "{'pred': 'no', 'score': 1}"
@@ -24,9 +23,7 @@ NO = "{'pred': 'no', 'score': 1}"
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A sweep of two cells with open answers, one of them the same in both."""
-    monkeypatch.setattr(judging, "FIRST_S", 0.001)
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "127.0.0.1")
+    at_once(monkeypatch)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.chdir(tmp_path)
     for frames in (8, 16):
@@ -39,15 +36,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def judge(folder):
-    servers = []
-
-    def start(behave):
-        servers.append(JudgeServer(behave).__enter__())
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.__exit__()
+    yield from serving()
 
 
 @pytest.fixture

@@ -2,10 +2,9 @@
 
 import pytest
 
-from intpv.scorer.judge import judging
 from intpv.scorer.llm_judge import LLMJudge
 
-from .judge_server import JudgeServer
+from .judge_server import at_once, serving
 
 USER = "Q {question} A {answer} P {prediction}"
 
@@ -13,18 +12,8 @@ USER = "Q {question} A {answer} P {prediction}"
 @pytest.fixture
 def served(monkeypatch):
     """behave -> a running server; retries come at once, and no proxy stands in between."""
-    monkeypatch.setattr(judging, "FIRST_S", 0.001)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    servers = []
-
-    def start(behave):
-        servers.append(JudgeServer(behave).__enter__())
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.__exit__()
+    at_once(monkeypatch)
+    yield from serving()
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from intpv.scorer.judge import judging
+
 YES = '{"pred": "yes", "score": 5}'
 KEY = "sk-loopback-secret"
 
@@ -93,3 +95,23 @@ def _handler(server: JudgeServer) -> type:
             pass
 
     return Handler
+
+
+def at_once(monkeypatch) -> None:
+    """Retries come without waiting, and no proxy stands before the loopback."""
+    monkeypatch.setattr(judging, "FIRST_S", 0.001)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+
+
+def serving():
+    """For a fixture: behave -> a running server, as many as are wanted."""
+    servers = []
+
+    def start(behave):
+        servers.append(JudgeServer(behave).__enter__())
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.__exit__()
