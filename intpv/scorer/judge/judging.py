@@ -102,14 +102,20 @@ class _Work:
                 if self.judged.answered:
                     self.keep_refusals()
                 elif len(self.judged.refused) >= IN_A_ROW:
-                    raise Stopped(f"the judge refuses every question ({refusal})") from None
+                    self._give_up(f"the judge refuses every question ({refusal})")
         except Transient as trouble:
             with self._lock:
                 self.judged.failed[key] = str(trouble)
                 self._in_a_row += 1
                 if self._in_a_row >= IN_A_ROW:
                     given_up = f"{self._in_a_row} questions in a row failed {self.patience.retries + 1} times each"
-                    raise Stopped(f"the judge does not answer: {given_up} ({trouble})") from None
+                    self._give_up(f"the judge does not answer: {given_up} ({trouble})")
+
+    def _give_up(self, why: str) -> None:
+        """The lock is held: of threads that fail at once only the first one says why."""
+        if not self.stop.is_set():
+            self.stop.set()
+            raise Stopped(why) from None
 
     def keep_refusals(self) -> None:
         """The lock is held, or no thread is left."""
