@@ -160,7 +160,7 @@ class Lossy(NoQuant):
 
     def packing(self, layout, angles, layers, origin=None):
         made = super().packing(layout, angles, layers, origin)
-        return replace(made, store=lambda layer, keys, values: made.store(layer, keys * 0, values))
+        return replace(made, store=lambda layer, keys, *rest: made.store(layer, keys * 0, *rest))
 
 
 @dataclass(frozen=True, kw_only=True)
