@@ -27,7 +27,7 @@ def _groups(subject: Subject) -> str:
     if slots < 1:
         raise Wrong(f"group_length must be at least 1, got {slots}")
     order = subject.rearranger.order(2 * slots, slots, "check")
-    equal("the rearranger orders", sorted(order.flatten().tolist()), list(range(2 * slots)), "slots are")
+    equal("the rearranger orders", order.unique().tolist(), list(range(2 * slots)), "slots are")
     for groups in (1, 2):
         pixels = subject.pixels(groups * subject.group_frames)
         got = tuple(encoder.features(subject.groups(pixels)).shape[:2])

@@ -124,7 +124,7 @@ class Measuring(MeasuringSettings):
 
         @cache
         def tokens() -> Float[Tensor, "F *P D"]:
-            return viewer.video_llm.tokens(viewer.view(asked.item).features, asked.item.id)
+            return viewer.video_llm.tokens(viewer.view(asked.item).features, asked.item.id, viewer.num_frames)
 
         if self.reads_prefill:
             assert asked.prefill is not None

@@ -87,7 +87,7 @@ def refuses(rearranger: Rearranger) -> str:
 def on_model(rearranger: Rearranger, subject: Subject) -> str:
     """Two groups' worth of frames give as many tokens as they have, numbers all of them."""
     llm, frames = replace(subject.llm, rearranger=rearranger), 2 * subject.group_frames
-    tokens = llm.tokens(llm.look(subject.pixels(frames)))
+    tokens = llm.tokens(llm.look(subject.pixels(frames)), frames=frames)
     equal("slots", len(tokens), frames // subject.model.encoder.frames_per_slot, "shown")
     if not tokens.isfinite().all():
         raise Wrong(f"{int((~tokens.isfinite()).sum())} numbers of its tokens are not finite")

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
@@ -13,7 +14,8 @@ from intpv.rearranger.group_length import check_frames
 
 @dataclass(frozen=True)
 class Rearranger(ABC):
-    """`order` once per video, then `split` its frames, encode the groups, `merge` the tokens.
+    """`order` once per video, then `split` its frames, encode the groups, `merge` the tokens. A table may name a frame
+    more than once, and then has more than F / N groups: its tokens are averaged.
 
     >>> from intpv.rearranger.strided import Strided
     >>> order = Strided().order(4, group_length=2)  # [[0, 2], [1, 3]]
@@ -31,15 +33,23 @@ class Rearranger(ABC):
 
     @abstractmethod
     def table(self, m: int, n: int, video_id: str) -> Int[Tensor, "m N"]:
-        """The table for m groups of N frames."""
+        """The table for the F = m N frames of m groups."""
 
     def split(self, frames: Shaped[Tensor, " F *rest"], order: Int[Tensor, "m N"]) -> Shaped[Tensor, "m N *rest"]:
         """Frames in order of time to groups. Raises BadInput if the table is for another number of frames."""
-        if order.numel() != len(frames):
-            raise BadInput(f"the order is for {order.numel()} frames, got {len(frames)}")
+        if (told := int(order.max()) + 1) != len(frames):
+            raise BadInput(f"the order is for {told} frames, got {len(frames)}")
         return frames[order]
 
     def merge(self, tokens: Float[Tensor, "m N *P D"], order: Int[Tensor, "m N"]) -> Float[Tensor, "F *P D"]:
         """Encoded groups back to order of time; with `restore` False they stay as they were encoded."""
-        encoded = tokens.flatten(0, 1)
-        return encoded[order.flatten().argsort()] if self.restore else encoded
+        encoded, times = tokens.flatten(0, 1), order.flatten()
+        if not self.restore:
+            return encoded
+        shown = times.bincount()
+        if len(shown) == len(times):  # each frame once
+            return encoded[times.argsort()]
+        exact = encoded.to(torch.promote_types(encoded.dtype, torch.float32)).flatten(1)
+        # a product, not an addition in place: it adds in the same order each time, on a GPU too
+        share = (times == times.unique()[:, None]).to(exact) / shown[:, None].to(exact)
+        return (share @ exact).to(encoded.dtype).view(len(shown), *encoded.shape[1:])

@@ -22,11 +22,11 @@ class Passes:
         for name in ("tower_frames", "prefill_tokens"):
             check_whole(f"passes.{name}", getattr(self, name), or_null=True)
 
-    def groups(self, frames: int, groups: int) -> int:
-        """How many of a video's groups go through the tower at once. BadInput where a pass would cut a group."""
+    def groups(self, each: int, groups: int) -> int:
+        """How many of a video's groups, of `each` frames, go through the tower at once. BadInput where a pass would cut
+        one."""
         if self.tower_frames is None:
             return groups
-        each = frames // groups
         if self.tower_frames % each:
             raise BadInput(f"passes.tower_frames must be a multiple of {each}, a group, got {self.tower_frames}")
         return self.tower_frames // each

@@ -85,7 +85,7 @@ class VideoLLM:
         with lap("split", self.device):
             slots = pixels if together == 1 else pixels.unflatten(0, (-1, together))
             groups = self.rearranger.split(slots, order)
-        at_once = self.passes.groups(len(pixels), len(groups))
+        at_once = self.passes.groups(together * order.shape[1], len(groups))
         return torch.cat([self._encoded(part) for part in groups.split(at_once)])
 
     def _encoded(self, groups: UInt8[Tensor, "m N *frame"]) -> Float[Tensor, "m N *P E"]:
@@ -98,11 +98,15 @@ class VideoLLM:
         return encoder.features(smaller.view(*groups.shape[:-2], *smaller.shape[-2:]), side)
 
     @torch.inference_mode()
-    def tokens(self, features: Float[Tensor, "m N *P E"], video_id: str = "") -> Float[Tensor, "F *P D"]:
-        """The tower's output through the projector, back in the order of time."""
+    def tokens(
+        self, features: Float[Tensor, "m N *P E"], video_id: str = "", frames: int | None = None
+    ) -> Float[Tensor, "F *P D"]:
+        """The tower's output through the projector, back in the order of time. None: each of the `frames` was shown to
+        the tower once."""
         groups = self.model.encoder.project(features.to(self.device))
         with lap("merge", self.device):
-            frames = groups.shape[0] * groups.shape[1] * self.model.encoder.frames_per_slot
+            if frames is None:
+                frames = groups.shape[0] * groups.shape[1] * self.model.encoder.frames_per_slot
             return self.rearranger.merge(groups, self.order(frames, video_id))
 
     @torch.inference_mode()
@@ -137,7 +141,9 @@ class VideoLLM:
         """How the prefix is rotated, and what the decoder is given. Without a group it is text alone."""
         if not len(features):
             return self.prefix_rules.blind()
-        return self.prefix_rules.prefix(self.tokens(features, video_id), timestamps.tolist(), video_id)
+        return self.prefix_rules.prefix(
+            self.tokens(features, video_id, len(timestamps)), timestamps.tolist(), video_id
+        )
 
     @property
     def packing_rules(self) -> PackingRules:

@@ -24,7 +24,7 @@ def video_llm(passes, rope=None, kv=None, rearranger=None):
     return VideoLLM(tiny_model(), rearranger or Strided(), rope or NoScaling(), kv or NoQuant(), 2, passes=passes)
 
 
-@pytest.mark.parametrize("rearranger", ["strided", "contiguous", "stretch", "reversed", "unrestored"])
+@pytest.mark.parametrize("rearranger", ["strided", "contiguous", "overlap", "stretch", "reversed", "unrestored"])
 def test_the_tower_in_passes_gives_the_same_features(rearranger):
     order, pixels = option("rearranger", rearranger), clip(FRAMES)[0]
     if rearranger == "stretch":  # one group of all frames

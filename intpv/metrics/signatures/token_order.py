@@ -23,10 +23,11 @@ class Slots:
 
     @classmethod
     def of(cls, order: Int[Tensor, "m N"], restored: bool) -> "Slots":
-        """From a rearranger's index table; `restored`: tokens were put back in order of time."""
+        """From a rearranger's index table; `restored`: tokens were put back in order of time. Of a frame that was shown
+        more than once the first place counts."""
         m, n = order.shape
-        group, slot = torch.arange(m).repeat_interleave(n), torch.arange(n).repeat(m)
-        read = order.flatten().argsort() if restored else torch.arange(m * n)
+        group, slot, times = torch.arange(m).repeat_interleave(n), torch.arange(n).repeat(m), order.flatten()
+        read = (times == times.unique()[:, None]).int().argmax(1) if restored else torch.arange(m * n)
         return cls(group[read], slot[read])
 
     @property
