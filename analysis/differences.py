@@ -3,6 +3,7 @@
 A line is a cell, a reference, a regime and a kind ("" for all kinds together): the mean difference of accuracy with its
 95 % interval (bootstrap over videos; empty where there is none) and `low` and `high`, the 90 % interval that tells
 whether it lies inside a margin (two one-sided tests at 5 %; intpv/metrics/equivalence.py). All are shares of 1.
+`trainings`, where a cell has been run with several (model.seed), are the means of each alone.
 """
 
 import csv
@@ -14,13 +15,14 @@ from pathlib import Path
 
 from intpv.errors import BadInput
 from intpv.metrics.cell import LABEL
-from intpv.metrics.paired import paired_difference
-from intpv.metrics.sample import groups
+from intpv.metrics.paired import paired_difference, question_differences
+from intpv.metrics.sample import groups, mean
 from intpv.record.samples import Sample
 
-from .pairs import baseline, full_precision, paired_lines, partners
+from .pairs import Read, baseline, full_precision, paired_lines, partners
 from .runs import Cell
 from .score_columns import regimes
+from .seeds import by_training
 
 REFERENCES = ("baseline", "full precision")
 IDENTITY = ("rearranger", "rope_strategy", "variant", "frames", "kv_quant", "runs", "reference", "regime", "kind")
@@ -36,10 +38,12 @@ def differences(cells: Sequence[Cell]) -> Iterator[dict]:
         others = (base if base is not cell else None, full_precision(cells, cell))
         for name, reference in zip(REFERENCES, others, strict=True):
             if cell.status == "done" and reference is not None:
-                pairs = partners(cell, reference)
+                pairs, columns = partners(cell, reference), regimes(cells)
                 try:
-                    for row in _rows(*paired_lines(read, pairs), regimes(cells)):
-                        yield _identity(cell) | {"runs": len(pairs), "reference": name} | row
+                    alone = [_means(read, one, reference, columns) for one in by_training(cell).values()]
+                    for row in _rows(*paired_lines(read, pairs), columns):
+                        trainings = [means[row["regime"], row["kind"]] for means in alone]
+                        yield _identity(cell) | {"runs": len(pairs), "reference": name, "trainings": trainings} | row
                 except BadInput:  # another benchmark, or another limit
                     continue
 
@@ -49,9 +53,9 @@ def write_differences(cells: Sequence[Cell], path: Path) -> bool:
     rows = list(differences(cells))
     if rows:
         with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, (*IDENTITY, *COUNTS, *SHARES))
+            writer = csv.DictWriter(file, (*IDENTITY, *COUNTS, *SHARES, "trainings"))
             writer.writeheader()
-            writer.writerows(rows)
+            writer.writerows(row | {"trainings": " ".join(map(str, row["trainings"]))} for row in rows)
     return bool(rows)
 
 
@@ -62,6 +66,7 @@ def read_differences(path: Path) -> list[dict]:
             row
             | {name: int(row[name]) for name in ("frames", "runs", *COUNTS)}
             | {name: float(row[name]) if row[name] else None for name in SHARES}
+            | {"trainings": [float(mean) for mean in row["trainings"].split()]}
             for row in csv.DictReader(file)
         ]
 
@@ -71,12 +76,29 @@ def _identity(cell: Cell) -> dict:
 
 
 def _rows(ours: Sequence[Sample], theirs: Sequence[Sample], columns: Sequence[str]) -> Iterator[dict]:
+    for place, mine, other in _places(ours, theirs, columns):
+        found = asdict(paired_difference(mine, other))
+        shares = {name: None if found[name] is None else round(found[name], DIGITS) for name in SHARES}
+        yield place | {name: found[name] for name in COUNTS} | shares
+
+
+def _means(read: Read, cell: Cell, reference: Cell, columns: Sequence[str]) -> dict[tuple[str, str], float]:
+    """(regime, kind) -> the mean difference alone."""
+    lines, means = paired_lines(read, partners(cell, reference)), {}
+    for place, *own in _places(*lines, columns):
+        each = [line["difference"] for line in question_differences(*own)]
+        means[place["regime"], place["kind"]] = round(mean(each), DIGITS)
+    return means
+
+
+def _places(
+    ours: Sequence[Sample], theirs: Sequence[Sample], columns: Sequence[str]
+) -> Iterator[tuple[dict[str, str], list[Sample], list[Sample]]]:
+    """What each regime and kind was answered on either side."""
     for regime in columns:
         mine, other = (
             [line for line in lines if not regime or line["labels"].get(LABEL) == regime] for lines in (ours, theirs)
         )
         by_kind = [{"": lines, **groups(lines, itemgetter("kind"))} for lines in (mine, other)]
         for kind, lines in by_kind[0].items():
-            found = asdict(paired_difference(lines, by_kind[1].get(kind, [])))
-            shares = {name: None if found[name] is None else round(found[name], DIGITS) for name in SHARES}
-            yield {"regime": regime, "kind": kind} | {name: found[name] for name in COUNTS} | shares
+            yield {"regime": regime, "kind": kind}, lines, by_kind[1].get(kind, [])

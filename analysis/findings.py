@@ -23,7 +23,7 @@ from typing import Any
 
 from .differences import read_differences
 from .units import bytes_text, interval_text, percent
-from .verdict import is_loss, points, verdict
+from .verdict import is_loss, points, trainings_text, verdict
 
 RESULTS = Path(__file__).parent / "results"
 README = Path(__file__).parents[1] / "README.md"
@@ -46,14 +46,16 @@ def section() -> str:
     cells, pairs = _cells(SCALING), _pairs(SCALING)
     first = cells["none", 8, "none"]
     clips, asked = (_same(first[f"{regime}/{name}"] for regime in REGIMES) for name in ("videos", "questions"))
+    trainings = max(1, len(pairs[0]["trainings"]))
     head = (
-        f"Skill of the mini model on flipbook in % [95 % interval], slow / fast clips: {clips} clips and {asked} "
-        f"questions each, of {pairs[0]['runs']} splits not used for tuning, KV unquantised "
+        f"Skill of the mini model{_mean_of(trainings)} on flipbook in % [95 % interval], slow / fast clips: {clips} "
+        f"clips and {asked} questions each, of {pairs[0]['runs'] // trainings} splits not used for tuning, KV "
+        f"unquantised "
         f"([table]({_at(SCALING)})). What `make ablation` shows, on the default split and with KV widths, is "
         f"[this table]({_at('mini_ablation')})."
     )
     kv = [_kv(_cells(POLICIES), _pairs(POLICIES))] if POLICIES in _there() else []
-    items = [_alone(pairs), _others(cells, pairs), *kv, _bench(), _limits(first)]
+    items = [_alone(pairs), _others(cells, pairs), *kv, _bench(), _limits(first, trainings)]
     parts = [
         _filled(head),
         _table(cells),
@@ -84,8 +86,14 @@ def _alone(pairs: Sequence[Mapping]) -> str:
     said = []
     for frames in FRAMES[1:]:
         rows = _of(pairs, rope_strategy="visual_only", frames=frames, reference="baseline", regime="slow")
-        said.append(f"at {frames} frames it {verdict(rows)} ({points(_whole(rows))} over all questions)")
+        said.append(f"at {frames} frames it {verdict(rows)} ({_all_points(rows)} over all questions)")
     return f"**Scaling the video alone** (`visual_only`), slow clips, points against 8 frames: {', '.join(said)}."
+
+
+def _all_points(rows: Sequence[Mapping]) -> str:
+    """Of all questions together, with each training's own in braces."""
+    whole = _whole(rows)
+    return points(whole) + (f" {{{trainings_text(whole)}}}" if whole["trainings"] else "")
 
 
 def _others(cells: Mapping, pairs: Sequence[Mapping]) -> str:
@@ -97,7 +105,7 @@ def _others(cells: Mapping, pairs: Sequence[Mapping]) -> str:
         free, given = cell["slow/accuracy"], cell["slow/accuracy_restricted"]
         lost, misread = base["slow/accuracy"] - free, given - free
         share = f", {percent(misread / lost, 0)} %" if is_loss(_whole(rows)) else ""
-        said.append(f"`{name}` {points(_whole(rows))}{share}")
+        said.append(f"`{name}` {_all_points(rows)}{share}")
     return (
         f"**All at {FRAMES[-1]} frames**, slow clips, points against 8 frames, and the share of it that is misreading "
         f"(right where only the options are compared): {'; '.join(said)}."
@@ -112,7 +120,7 @@ def _kv(cells: Mapping, pairs: Sequence[Mapping]) -> str:
         size = cells["visual_only", frames, kv]["kv/bytes"]
         rows = _of(pairs, frames=frames, kv_quant=kv, reference="full precision")
         shares = f"{percent(size / whole, 0)} / {percent(2 * size / whole, 0)} %"
-        said.append(f"`{kv}` ({shares}, {points(_whole(_of(rows, regime='slow')))}) {verdict(rows)}")
+        said.append(f"`{kv}` ({shares}, {_all_points(_of(rows, regime='slow'))}) {verdict(rows)}")
     return (
         f"**KV policies** at {frames} frames, `visual_only`, against full precision (bytes as a share of the "
         f"{bytes_text(whole)} in float32 / of the {bytes_text(whole / 2)} in float16; points over all slow questions): "
@@ -143,13 +151,17 @@ def _bench() -> str:
     )
 
 
-def _limits(cell: Mapping) -> str:
+def _mean_of(trainings: int) -> str:
+    return f" (mean of {trainings} trainings; in braces each)" if trainings > 1 else ""
+
+
+def _limits(cell: Mapping, trainings: int) -> str:
     kinds = {name.rsplit("/", 1)[1]: value for name, value in cell.items() if name.startswith("slow/skill/")}
     skills = ", ".join(f"{kind} {value:.2f}" for kind, value in sorted(kinds.items(), key=lambda item: -item[1]))
     return (
-        f"**Limits.** One training seed of one mini model on rendered clips: a mechanism, not a law. Skill at "
-        f"{FRAMES[0]} slow frames by kind: {skills}. What it has not learnt it cannot lose "
-        "either. Of so many intervals some leave out 0 by luck."
+        f"**Limits.** {trainings} training{'s' * (trainings > 1)} of one mini model on rendered clips: a mechanism, "
+        f"not a law. A loss is named where every training shows it. Skill at {FRAMES[0]} slow frames by kind: {skills}. "
+        "What it has not learnt it cannot lose either. Of so many intervals some leave out 0 by luck."
     )
 
 

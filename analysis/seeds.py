@@ -16,6 +16,7 @@ from intpv.metrics.cell import summarise
 from .runs import Cell
 from .score_columns import prefix, regimes
 
+TRAINING = "model.seed"
 SPREAD = ("accuracy", "skill")  # metrics that get `<metric>_sd`
 
 
@@ -25,6 +26,15 @@ def over_seeds(cells: Sequence[Cell]) -> list[Cell]:
     for cell in cells:
         found.setdefault(_place(cell) if cell.status == "done" else (cell.name,), []).append(cell)
     return [_mean(alike) if len(alike) > 1 else alike[0] for alike in found.values()]
+
+
+def by_training(cell: Cell) -> dict[int, Cell]:
+    """model.seed -> its own runs as one; nothing of a cell that has only one training."""
+    found: dict[int, list[Cell]] = {}
+    for run in cell.runs:
+        if (seed := dict(run.seeds).get(TRAINING)) is not None:
+            found.setdefault(seed, []).append(run)
+    return {seed: _mean(runs) for seed, runs in sorted(found.items())} if len(found) > 1 else {}
 
 
 def _place(cell: Cell) -> tuple:

@@ -16,6 +16,7 @@ from .provenance import scored_by
 from .runs import Cell, read_sweep, run_command
 from .seeds import over_seeds
 from .table import print_table, write_csv, write_markdown
+from .trainings import append_trainings
 
 
 def summarise_sweep(
@@ -40,6 +41,7 @@ def summarise_sweep(
     if scored := scored_by(folder):
         console.print(f"scored anew by {scored}", markup=False, highlight=False)
     write_markdown(points, folder / "table.md", folder.name)
+    append_trainings(points, folder / "table.md")
     append_pairs(points, folder / "table.md")
     write_csv(cells, folder / "table.csv")
     written = [folder / "table.md", folder / "table.csv"]

@@ -29,8 +29,10 @@ def verdict(rows: Sequence[Mapping]) -> str:
 
 
 def is_loss(row: Mapping) -> bool:
-    """Whether all intervals there are lie below 0: where few answers differ, the bootstrap's own is too narrow."""
-    return row["high"] < 0 and (row["ci95_high"] is None or row["ci95_high"] < 0)
+    """Whether all intervals there are lie below 0, where few answers differ, the bootstrap's own is too narrow; and
+    each training alone has lost too, of a cell that was run with several."""
+    below = row["high"] < 0 and (row["ci95_high"] is None or row["ci95_high"] < 0)
+    return below and all(mean < 0 for mean in row["trainings"])
 
 
 def _differing(rows: Sequence[Mapping]) -> tuple[int, int]:
@@ -44,6 +46,11 @@ def points(row: Mapping) -> str:
     if row["ci95_low"] is None:
         return f"{percent(row['mean'])}{interval_text(row['low'], row['high'], 1, row['mean'], row['videos'])} (90 %)"
     return f"{percent(row['mean'])}{interval_text(row['ci95_low'], row['ci95_high'], 1, row['mean'], row['videos'])}"
+
+
+def trainings_text(row: Mapping) -> str:
+    """-5.1, -6.0, -4.9: the same of each training alone; nothing of one training."""
+    return ", ".join(percent(mean) for mean in row["trainings"])
 
 
 def _name(row: Mapping) -> str:

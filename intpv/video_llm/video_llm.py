@@ -141,9 +141,7 @@ class VideoLLM:
         """How the prefix is rotated, and what the decoder is given. Without a group it is text alone."""
         if not len(features):
             return self.prefix_rules.blind()
-        return self.prefix_rules.prefix(
-            self.tokens(features, video_id, len(timestamps)), timestamps.tolist(), video_id
-        )
+        return self.prefix_rules.prefix(self.tokens(features, video_id, len(timestamps)), timestamps.tolist(), video_id)
 
     @property
     def packing_rules(self) -> PackingRules:

@@ -11,6 +11,7 @@ from intpv.metrics.cell import summarise
 from intpv.record.run_folder import RunFolder
 
 BITS = {"none": 16, "int8": 8.5, "int4": 4.5, "int2": 2.5}
+SEEDS = ("seed", "data.seed", "model.seed")  # the last is left out where there is one training
 FULL_BYTES = 40_000  # of the prefix per frame in full precision
 
 
@@ -68,9 +69,10 @@ def write_cell():
         chosen = {"rearranger": rearranger, "rope_strategy": rope, "kv_quant": kv}
         choices = {**chosen, "encoder": "languagebind", "model": "mini", "data": "flipbook", "trainer": "auto"}
         named = [f"{group}={option}" for group, option in chosen.items()]
-        seeded = [f"{key}={seed}" for key, seed in zip(("seed", "data.seed"), seeds, strict=True) if seed]
+        seeded = [f"{key}={seed}" for key, seed in zip(SEEDS, seeds, strict=False) if seed]
         config = {"frames": frames, "seed": seeds[0], **{group: {"_target_": group} for group in choices}}
-        config["data"]["seed"] = seeds[1]
+        for group, seed in zip(("data", "model"), seeds[1:], strict=False):
+            config[group]["seed"] = seed
         for file, content in {
             "config": config,
             "hydra": {"hydra": {"runtime": {"choices": choices}}},

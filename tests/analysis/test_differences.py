@@ -1,5 +1,7 @@
 """differences.csv: numpy's differences of the answers themselves, seeds pooled, and a width for equal answers."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -34,7 +36,7 @@ def test_lines_are_the_differences_of_the_answers(tmp_path, write_cell, answers)
 def test_the_file_reads_back(sweep):
     cells = read_sweep(sweep)
     assert write_differences(cells, sweep / "differences.csv")
-    kept = [{**row, "frames": int(row["frames"])} for row in differences(cells)]
+    kept = list(differences(cells))
     assert read_differences(sweep / "differences.csv") == kept
     assert {row["reference"] for row in kept} == {"baseline", "full precision"}
 
@@ -71,3 +73,27 @@ def test_cells_of_other_questions_have_no_lines(tmp_path, write_cell, answers):
     write_cell(tmp_path, "none", 16, lines=answers(videos=6))
     assert not write_differences(read_sweep(tmp_path), tmp_path / "differences.csv")
     assert not (tmp_path / "differences.csv").exists()
+
+
+def test_each_training_alone_is_told_beside_the_mean(tmp_path, write_cell, answers):
+    made = {}
+    for training, split, frames in product((0, 1), (1, 2), (8, 32)):
+        lines = answers(0.9 if frames == 8 else 0.8 - 0.3 * training, seed=10 * training + split + frames)
+        made[training, split, frames] = lines
+        write_cell(tmp_path, "none", frames, lines=lines, seeds=(0, split, training))
+    rows = list(differences(over_seeds(read_sweep(tmp_path))))
+    for row in rows:
+        alone = [
+            np.concatenate(
+                [
+                    right(made[training, split, 32], row["regime"], row["kind"])
+                    - right(made[training, split, 8], row["regime"], row["kind"])
+                    for split in (1, 2)
+                ]
+            ).mean()
+            for training in (0, 1)
+        ]
+        assert row["trainings"] == pytest.approx(alone, abs=1e-5)
+        assert row["mean"] == pytest.approx(np.mean(alone), abs=2e-5)
+    write_differences(over_seeds(read_sweep(tmp_path)), tmp_path / "differences.csv")
+    assert read_differences(tmp_path / "differences.csv") == rows

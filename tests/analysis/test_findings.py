@@ -15,7 +15,7 @@ ALIKE = re.compile(r"\b(nothing|ties?|tied|free|equal(ly)?|alike|identical|lossl
 
 def columns(sweep):
     """table.md as its cells by header, which other code wrote from the run folders."""
-    text = (RESULTS / sweep / "table.md").read_text(encoding="utf-8").split("## Paired")[0]
+    text = (RESULTS / sweep / "table.md").read_text(encoding="utf-8").split("\n## ")[0]
     header, _, *rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
     return [dict(zip(header, row, strict=False)) for row in rows]
 

@@ -5,11 +5,12 @@ from analysis.verdict import MARGIN, NOTHING, UNTOLD, points, verdict
 NOT_TOLD = UNTOLD.format(5, 90)
 
 
-def row(kind="", mean=0.0, half=0.01, regime="slow", bare=False):
+def row(kind="", mean=0.0, half=0.01, regime="slow", bare=False, trainings=()):
     """A line of differences.csv whose intervals are `half` to either side; `bare` has no 95 % interval."""
     low, high = (None, None) if bare else (mean - half, mean + half)
     ends = {"ci95_low": low, "ci95_high": high, "low": mean - half, "high": mean + half}
-    return {"regime": regime, "kind": kind, "mean": mean, "videos": 60, "questions": 90, "gained": 2, "lost": 3, **ends}
+    counts = {"videos": 60, "questions": 90, "gained": 2, "lost": 3}
+    return {"regime": regime, "kind": kind, "mean": mean, **counts, **ends, "trainings": list(trainings)}
 
 
 def test_nothing_takes_every_kind():
@@ -58,3 +59,8 @@ def test_an_interval_of_90_percent_says_so():
 def test_what_is_not_known_is_not_told_apart_and_the_answers_that_differ_are_counted():
     assert verdict([row(half=0.5), row("when", half=0.5), row(half=0.5, regime="fast")]) == UNTOLD.format(10, 180)
     assert verdict([]) == UNTOLD.format(0, 0)
+
+
+def test_a_loss_that_one_training_does_not_show_is_not_told():
+    assert verdict([row("when", -0.1, trainings=(-0.2, 0.0, -0.1))]) == UNTOLD.format(0, 0)
+    assert verdict([row("when", -0.1, trainings=(-0.2, -0.01, -0.1))]) == "loses slow when -10.0 [-11.0, -9.0]"
