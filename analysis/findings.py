@@ -160,8 +160,8 @@ def _limits(cell: Mapping, trainings: int) -> str:
     skills = ", ".join(f"{kind} {value:.2f}" for kind, value in sorted(kinds.items(), key=lambda item: -item[1]))
     return (
         f"**Limits.** {trainings} training{'s' * (trainings > 1)} of one mini model on rendered clips: a mechanism, "
-        f"not a law. A loss is named where every training shows it. Skill at {FRAMES[0]} slow frames by kind: {skills}. "
-        "What it has not learnt it cannot lose either. Of so many intervals some leave out 0 by luck."
+        f"not a law. A loss is named where every training shows it. Skill at {FRAMES[0]} slow frames by kind: "
+        f"{skills}. What it has not learnt it cannot lose either. Of so many intervals some leave out 0 by luck."
     )
 
 

@@ -10,6 +10,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
+from intpv.bounds import check_whole
 from intpv.errors import BadInput
 from intpv.layout import Span
 
@@ -72,19 +73,23 @@ class ShareBudget(Budget):
     whole_frame: ClassVar[str | None] = None  # what it does with a frame that it cannot do without, in words
 
     keep: float | int = 0.5  # of the video's tokens, above 0 and at most 1
+    tokens: int | None = None  # of these at most so many, however long the video is; None is no bound
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_whole("budget.tokens", self.tokens, or_null=True)
         if type(self.keep) not in (float, int) or not 0 < self.keep <= 1:
             raise BadInput(f"budget.keep must be above 0 and at most 1, a share of the video's tokens, got {self.keep}")
 
     def count(self, frames: int, per_frame: int) -> int:
         """How many tokens are left of F P, at least one. BadInput for less than a frame where the rule needs one."""
-        count = max(1, round(self.keep * frames * per_frame))
+        share = max(1, round(self.keep * frames * per_frame))
+        count = share if self.tokens is None else min(share, self.tokens)
         if self.whole_frame and count < per_frame:
+            given = f"budget.keep={self.keep} of {frames} frames, {count} tokens"
             raise BadInput(
                 f"budget={type(self).__module__.rpartition('.')[2]} {self.whole_frame}, {per_frame} tokens, got "
-                f"budget.keep={self.keep} of {frames} frames, {count} tokens"
+                f"{given if count == share else f'budget.tokens={self.tokens}'}"
             )
         return count
 

@@ -101,6 +101,18 @@ def test_keeping_all_is_no_budget_to_the_bit(name):
     assert torch.equal(logits, expected)
 
 
+@pytest.mark.parametrize("name", [name for name in OPTIONS if isinstance(budget(name), ShareBudget)])
+def test_a_bound_in_tokens_holds_for_every_length(name):
+    bounded = budget(name, keep=1, tokens=40)
+    left = [len(bounded.reduce(tokens(frames), "cat").tokens) for frames in (8, 16, 64)]
+    assert left == [40, 40, 40]
+    assert len(bounded.reduce(tokens(4), "cat").tokens) == 20
+    assert torch.equal(
+        bounded.reduce(tokens(), "cat").tokens,
+        budget(name, keep=40 / (FRAMES * PER_FRAME)).reduce(tokens(), "cat").tokens,
+    )
+
+
 @pytest.mark.parametrize("name", THIN)
 def test_the_factor_is_of_the_positions_that_are_taken(name):
     """Kept positions span the whole video; packed ones only what is left of it."""
@@ -143,6 +155,7 @@ def test_frames_with_positions_on_three_axes_are_refused_by_name(name):
         ("pool", {"grid": [2]}, "budget.grid must be rows and columns.*got .2."),
         ("two_rate", {"every": 0}, "budget.every must be a whole number of at least 1, got 0"),
         ("downsample", {"side": 0}, "budget.side must be a whole number of at least 1, got 0"),
+        ("random", {"tokens": 0}, "budget.tokens must be a whole number of at least 1 or null, got 0"),
         ("random", {"seed": -1}, "budget.seed must be a whole number of at least 0, got -1"),
     ],
 )
@@ -156,6 +169,7 @@ def test_settings_that_nothing_can_be_made_of_are_refused(name, changes, said):
     [
         ("drop_repeated", {"keep": 0.05}, "keeps the first frame, 5 tokens, got budget.keep=0.05 of 16 frames, 4 tok"),
         ("temporal_merge", {"keep": 0.05}, "leaves at least a frame, 5 tokens, got budget.keep=0.05 of 16 frames, 4"),
+        ("drop_repeated", {"tokens": 4}, "keeps the first frame, 5 tokens, got budget.tokens=4"),
         ("pool", {"grid": [3, 1]}, "budget.grid must be at most the frame's 2 x 2 patches, got 3 x 1"),
         ("downsample", {"side": 3}, "budget.side must be at most the tower's 2 rows of patches, got 3"),
     ],
