@@ -3,9 +3,9 @@
 python -m experiments.check rope_strategy=mine --config-dir FOLDER
 
 A line per check; the configuration is changed as on evaluate's command line. Naming a rope_strategy, rearranger,
-kv_quant, data or scorer checks what an option of that group must keep, on the embedded mini model or the one that is
-named. Of a model all options of rope_strategy and kv_quant are tried. Exit code 1 if any check fails, 2 if nothing
-could be loaded.
+kv_quant, budget, kv_evict, data or scorer checks what an option of that group must keep, on the embedded mini model or
+the one that is named. Of a model all options of rope_strategy and kv_quant are tried. Exit code 1 if any check fails,
+2 if nothing could be loaded.
 """
 
 import sys

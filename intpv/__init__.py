@@ -4,9 +4,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from intpv.budget.budget import Budget, Kept
     from intpv.data.benchmark import Benchmark, Question, VideoItem
     from intpv.encoder.video_encoder import VideoEncoder
     from intpv.errors import BadInput
+    from intpv.kv_evict.kv_evict import KVEvict
     from intpv.kv_quant.kv_quant import KVQuant, NoQuant
     from intpv.model.model import Model
     from intpv.options import option
@@ -20,7 +22,10 @@ __version__ = "0.2.0"
 __all__ = [
     "BadInput",
     "Benchmark",
+    "Budget",
+    "KVEvict",
     "KVQuant",
+    "Kept",
     "Model",
     "NoQuant",
     "Question",
@@ -37,7 +42,10 @@ __all__ = [
 _HOMES = {
     "BadInput": "errors",
     "Benchmark": "data.benchmark",
+    "Budget": "budget.budget",
+    "KVEvict": "kv_evict.kv_evict",
     "KVQuant": "kv_quant.kv_quant",
+    "Kept": "budget.budget",
     "Model": "model.model",
     "NoQuant": "kv_quant.kv_quant",
     "Question": "data.benchmark",

@@ -7,7 +7,7 @@ from typing import Any
 from intpv.check.finding import Check
 from intpv.check.shown_model import Subject
 from intpv.errors import BadInput
-from intpv.laws import data, kv_quant, rearranger, rope_strategy, scorer
+from intpv.laws import budget, data, kv_evict, kv_quant, rearranger, rope_strategy, scorer
 from intpv.model.model import Model
 from intpv.options import option
 from intpv.rearranger.contiguous import Contiguous
@@ -16,6 +16,8 @@ GROUPS: dict[str, Callable[[Any, Callable[[], Subject]], list[Check]]] = {
     "rope_strategy": rope_strategy.checks,
     "rearranger": rearranger.checks,
     "kv_quant": kv_quant.checks,
+    "budget": budget.checks,
+    "kv_evict": kv_evict.checks,
     "data": lambda benchmark, _: data.checks(benchmark),
     "scorer": lambda made, _: scorer.checks(made),
 }

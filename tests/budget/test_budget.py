@@ -12,6 +12,7 @@ from intpv.budget.none import NoBudget
 from intpv.budget.random import RandomTokens
 from intpv.errors import BadInput
 from intpv.kv_quant.kv_quant import NoQuant
+from intpv.laws import laws_of
 from intpv.layout import Span
 from intpv.options import option
 from intpv.rearranger.strided import Strided
@@ -46,16 +47,12 @@ def watched(llm, frames=FRAMES):
     return llm.watch(pixels, times, "cat")
 
 
-@pytest.mark.parametrize("name", OPTIONS)
-def test_places_are_of_the_frame_in_order_and_as_many_as_expected(name):
-    rule = budget(name)
-    shown = 2 if name == "downsample" else PER_FRAME  # what the tower gives
-    kept = rule.reduce(tokens(per_frame=shown), "cat")
-    expected = rule.expected(FRAMES, PER_FRAME)
-    places = kept.places or expected
-    assert len(places) == len(expected) == FRAMES
-    assert sum(map(len, places)) == sum(map(len, expected)) == len(kept.tokens)
-    assert all(list(frame) == sorted(set(frame)) and set(frame) <= set(range(PER_FRAME)) for frame in places)
+LAWS = [(name, law) for name in OPTIONS for law in laws_of("budget", budget(name), tiny_model)]
+
+
+@pytest.mark.parametrize(("name", "law"), LAWS, ids=str)
+def test_every_option_keeps_the_laws(name, law):
+    assert law.judge()
 
 
 @pytest.mark.parametrize("positions", ["keep", "pack"])

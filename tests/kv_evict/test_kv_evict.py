@@ -16,6 +16,7 @@ from intpv.errors import BadInput
 from intpv.kv_evict.none import NoEvict
 from intpv.kv_evict.random import RandomEvict
 from intpv.kv_quant.kv_quant import NoQuant
+from intpv.laws import laws_of
 from intpv.options import option
 from intpv.rearranger.strided import Strided
 from intpv.rope_strategy.none import NoScaling
@@ -35,6 +36,14 @@ def rule(name, tokens=47, **changes):
     if name == "random":  # its seed is the run's, which is not here
         return RandomEvict(tokens=tokens, **changes)
     return NoEvict() if name == "none" else option("kv_evict", name, tokens=tokens, **changes)
+
+
+LAWS = [(name, law) for name in [*RULES, "none"] for law in laws_of("kv_evict", rule(name), tiny_model)]
+
+
+@pytest.mark.parametrize(("name", "law"), LAWS, ids=str)
+def test_every_option_keeps_the_laws(name, law):
+    assert law.judge()
 
 
 def video_llm(of, kv=None, **changes):

@@ -6,9 +6,11 @@ import pytest
 import torch
 from transformers.models.llama import modeling_llama
 
+from intpv.budget.budget import Budget, Kept
 from intpv.check.finding import FAIL, SKIPPED, findings
 from intpv.data.benchmark import Benchmark, Question, VideoItem
 from intpv.errors import BadInput
+from intpv.kv_evict.window import WindowEvict
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
 from intpv.laws import laws_of
 from intpv.layout import AXES
@@ -174,6 +176,61 @@ def test_a_policy_that_breaks_a_law_fails_it():
     assert failed("kv_quant", Miscounted(bits=2, key_group=32, value_group=32)).keys() == {"bytes"}
 
 
+FIRST = {
+    "reduce": lambda self, tokens, video: Kept(tokens[:, 0]),
+    "expected": lambda self, frames, per_frame: [(0,)] * frames,
+}
+
+
+@pytest.mark.parametrize(
+    ("members", "law", "said"),
+    [
+        (
+            {"reduce": lambda self, tokens, video: Kept(tokens[::2, 0])},
+            "as many as expected",
+            "tokens left 16, expected 32",
+        ),
+        (
+            {"expected": lambda self, frames, per_frame: [(per_frame,)] * frames},
+            "in order of time",
+            "frame 0 has places",
+        ),
+        (
+            {"reduce": lambda self, tokens, video: Kept(torch.rand_like(tokens[:, 0]))},
+            "same video, same tokens",
+            "leaves other tokens",
+        ),
+        ({"reduce": lambda self, tokens, video: Kept(tokens[:, 0, :5])}, "watched by the model", "RuntimeError"),
+    ],
+)
+def test_a_budget_that_breaks_a_law_fails_it(members, law, said):
+    assert not failed("budget", broken(Budget, **FIRST))
+    assert said in failed("budget", broken(Budget, **{**FIRST, **members}))[law]
+
+
+@pytest.mark.parametrize(
+    ("members", "law", "said"),
+    [
+        ({"keep": lambda self, layer, count: layer.tokens[:count]}, "cap and text are kept", "42, got 47"),
+        ({"keep": lambda self, layer, count: layer.tokens[-count - 5 :]}, "cap and text are kept", "text is evicted"),
+        (
+            {"scores": lambda self, layer: torch.rand(len(layer.tokens))},
+            "same video, same tokens",
+            "leaves other tokens",
+        ),
+    ],
+)
+def test_an_eviction_that_breaks_a_law_fails_it(members, law, said):
+    cap = {"tokens": 47}
+    assert said in failed("kv_evict", type("Broken", (WindowEvict,), members)(**cap))[law]
+
+
+def test_an_eviction_that_evicts_nothing_is_told_to_be_tried_lower():
+    (said, *_) = [law.judge for law in laws_of("kv_evict", WindowEvict(tokens=9999), tiny_model)]
+    with pytest.raises(BadInput, match=r"cap is above the prefix that it is tried on, 165 tokens: lower it"):
+        said()
+
+
 def test_a_scorer_that_breaks_a_law_fails_it():
     assert failed("scorer", broken(Scorer, score=lambda self, said, asked: Score(True, True))).keys() == {
         "others are wrong"
@@ -190,6 +247,7 @@ def test_a_benchmark_that_breaks_a_law_fails_it():
 
 def test_groups_without_laws_are_refused():
     with pytest.raises(
-        BadInput, match="there are laws of rope_strategy, rearranger, kv_quant, data, scorer, got logger"
+        BadInput,
+        match="there are laws of rope_strategy, rearranger, kv_quant, budget, kv_evict, data, scorer, got logger",
     ):
         laws_of("logger", None)

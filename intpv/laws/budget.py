@@ -1,0 +1,80 @@
+"""Laws of a budget: what is left of a video is as much as was told before, and stands where it stood."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import torch
+
+from intpv.budget.budget import Budget, Kept
+from intpv.check.finding import Check, Wrong, equal
+from intpv.check.shown_model import QUESTIONS, Subject
+from intpv.video_llm.video_llm import VideoLLM
+
+GROUPS = 4  # of the tower's, of which the video is made
+VIDEO = "check"
+
+
+def checks(budget: Budget, subject: Callable[[], Subject]) -> list[Check]:
+    """All of them need a model's tokens; a budget may refuse a model whose frames it cannot take."""
+    laws: dict[str, Callable[[Budget, Subject], str]] = {
+        "as many as expected": as_expected,
+        "in order of time": in_order,
+        "same video, same tokens": again,
+        "watched by the model": on_model,
+    }
+    return [Check(name, partial(_of, law, budget, subject), may_refuse=True) for name, law in laws.items()]
+
+
+def _of(law: Callable[[Budget, Subject], str], budget: Budget, subject: Callable[[], Subject]) -> str:
+    return law(budget, subject())
+
+
+def _shown(budget: Budget, subject: Subject) -> tuple[VideoLLM, torch.Tensor, int]:
+    llm, frames = replace(subject.llm, budget=budget), GROUPS * subject.group_frames
+    return llm, llm.tokens(llm.look(subject.pixels(frames), VIDEO), VIDEO, frames), frames
+
+
+def _reduced(budget: Budget, subject: Subject) -> tuple[Kept, list[tuple[int, ...]], int]:
+    """What is left, what was expected, and tokens of a whole frame."""
+    _, tokens, _ = _shown(budget, subject)
+    whole = subject.tokens.shape[1]
+    return budget.reduce(tokens, VIDEO), budget.expected(len(tokens), whole), whole
+
+
+def as_expected(budget: Budget, subject: Subject) -> str:
+    """Costs and factors are told before there is a video: as many tokens in all."""
+    kept, expected, _ = _reduced(budget, subject)
+    told = sum(map(len, expected))
+    equal("tokens left", len(kept.tokens), told, "expected")
+    if kept.places is not None:
+        equal("places", sum(map(len, kept.places)), told, "expected")
+        equal("frames", len(kept.places), len(expected), "expected")
+    return f"{told} tokens of {len(expected)} frames"
+
+
+def in_order(budget: Budget, subject: Subject) -> str:
+    """Places are those of the whole frame, each once and rising."""
+    kept, expected, whole = _reduced(budget, subject)
+    for frame, places in enumerate(kept.places or expected):
+        if list(places) != sorted(set(places)) or not set(places) <= set(range(whole)):
+            raise Wrong(f"frame {frame} has places {list(places)[:8]}, must rise inside 0 to {whole - 1}")
+    return f"inside frames of {whole} tokens"
+
+
+def again(budget: Budget, subject: Subject) -> str:
+    """A cache and a resumed run rely on it."""
+    one, other = (_reduced(budget, subject)[0] for _ in range(2))
+    if one.places != other.places or not torch.equal(one.tokens, other.tokens):
+        raise Wrong("the same video twice leaves other tokens")
+    return "asked twice"
+
+
+def on_model(budget: Budget, subject: Subject) -> str:
+    """A question is answered of what is left."""
+    llm, tokens, frames = _shown(budget, subject)
+    context = llm.watch(subject.pixels(frames), subject.times(frames), VIDEO)
+    (answer,) = llm.ask(context, QUESTIONS[:1])
+    if not answer.kept_logits.isfinite().all():
+        raise Wrong(f"{int((~answer.kept_logits.isfinite()).sum())} logits are not finite")
+    return f"{context.layout.visual_length} of {tokens.shape[0] * subject.tokens.shape[1]} tokens are left"
