@@ -48,7 +48,6 @@ class Mlvu(MultipleChoice):
                 if row.text("question_type") != kind:
                     raise row.fault("question_type", kind, row.value("question_type"))
                 video = PurePosixPath(stem, row.text("video"))
-                answer = str(row.value("answer")).strip()
-                options = row.texts("candidates")
-                question = self.choice(f"{stem}/{index}", kind, row.text("question"), options, answer)
+                text, answer = (str(row.value(field)).strip() for field in ("question", "answer"))
+                question = self.choice(f"{stem}/{index}", kind, text, row.texts("candidates"), answer)
                 yield Ask(str(video.with_suffix("")), question)

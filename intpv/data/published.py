@@ -21,7 +21,7 @@ from .prompt import check_template, lettered
 log = logging.getLogger(__name__)
 
 ENDINGS = (".mp4", ".avi", ".mov", ".mkv", ".webm")  # tried in turn where files differ in theirs
-BLANK = "(empty)"  # in place of an option that the published file leaves empty: the model is shown something
+BLANK = "(empty)"  # in place of what the published file leaves empty: the model is shown something
 
 
 class Ask(NamedTuple):
@@ -175,8 +175,10 @@ class MultipleChoice(Published):
     ) -> Question:
         """Faults of the published file are kept and labelled: leaving such questions out would change the benchmark."""
         options, answer = tuple(option or BLANK for option in options), answer or BLANK
-        fault = None
-        if BLANK in options:
+        question, fault = question or BLANK, None
+        if question == BLANK:
+            fault = "an empty question"
+        elif BLANK in options:
             fault = "an empty option"
         elif answer not in options:
             fault = "an answer that is none of its options"

@@ -16,13 +16,20 @@ LETTER = re.compile(
     re.IGNORECASE,
 )
 MARK = re.compile(r"^\(?([A-Z])[.:)] *")  # of an option that brings its own letter, as "A. red"
+LABEL = re.compile(r"^((?:Option|Caption|Sentence) \w): *")  # or its own label, as TempCompass's "Caption B: A man runs."
+EMPHASIS = re.compile(r"\*\*|__")
+YES_NO = re.compile(r"(yes|no)[,.;:!](?!\W*(?:yes|no)\b)", re.IGNORECASE)  # "No, he is not"
+# in what explains an answer: a letter that can hardly be a word of it
+OTHER = re.compile(r"\(([A-Z])\)|\b([A-Z])(?=[.:)]|\s*$)|\b([B-HJ-Z])\b", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Letters(Scorer):
     """Takes A, (A), A., "The answer is A", "A. red" and the option's text, as published prompts ask for them.
 
-    "A man in red" is no A, "A. blue" none where A is red, "A or B" is two. Of equal options either letter is the same.
+    Also an option's own label, "Caption B", a yes or no that a sentence begins with, where these are the options, and an
+    answer on the first line that further lines explain. "A man in red" is no A, "A. blue" none where A is red, "A or B"
+    is two. Of equal options either letter is the same.
     """
 
     needs_options = True
@@ -38,10 +45,27 @@ def named_option(prediction: str, options: Sequence[str]) -> str | None:
     >>> named_option("The answer is (B).", ["red", "blue"]), named_option("A or B", ["red", "blue"])
     ('blue', None)
     """
-    text = " ".join(prediction.split())
+    whole = EMPHASIS.sub("", prediction)
+    if named := _named(" ".join(whole.split()), options):
+        return named
+    first, _, explained = whole.strip().partition("\n")
+    named = _named(" ".join(first.split()), options)
+    if named is None or not explained.strip():
+        return named
+    others = {_named(" ".join(line.split()), options) for line in explained.split("\n")}
+    letters = {ascii_uppercase.index(next(filter(None, found))) for found in OTHER.findall(explained)}
+    others |= {options[index] for index in letters if index < len(options)}
+    return named if others <= {named, None} else None
+
+
+def _named(text: str, options: Sequence[str]) -> str | None:
     said = normalised(text)
     if by_text := {option for option in options if said in (normalised(option), _unmarked(option))}:
         return by_text.pop() if len(by_text) == 1 else None
+    if by_label := {option for option in options if _is_label(text, option)}:
+        return by_label.pop() if len(by_label) == 1 else None
+    if {normalised(option) for option in options} == {"yes", "no"} and (opening := YES_NO.match(text)):
+        return next(option for option in options if normalised(option) == opening[1].lower())
     found = LETTER.fullmatch(text)
     if not found or (index := ascii_uppercase.index((found["in"] or found["bare"]).upper())) >= len(options):
         return None
@@ -50,4 +74,9 @@ def named_option(prediction: str, options: Sequence[str]) -> str | None:
 
 
 def _unmarked(option: str) -> str:
-    return normalised(MARK.sub("", option))
+    return normalised(LABEL.sub("", MARK.sub("", option)))
+
+
+def _is_label(text: str, option: str) -> bool:
+    label = LABEL.match(option)
+    return bool(label and re.fullmatch(rf"{LEAD}{label[1]}{STOP}", text, re.IGNORECASE))

@@ -7,8 +7,8 @@ from intpv.data.mlvu import TASKS, Mlvu
 from intpv.errors import BadInput
 
 
-def _entry(answer="1", candidates=("2", "1", "5", "4"), kind="count", video="count_1.mp4"):
-    of_video = {"video": video, "duration": 572.8, "question": "How often?"}
+def _entry(answer="1", candidates=("2", "1", "5", "4"), kind="count", video="count_1.mp4", question="How often?"):
+    of_video = {"video": video, "duration": 572.8, "question": question}
     return {**of_video, "candidates": list(candidates), "answer": answer, "question_type": kind}
 
 
@@ -35,6 +35,14 @@ def test_faults_of_the_files_are_survived(write, caplog, answer, candidates, fau
     items = Mlvu(write({"json/4_count.json": [_entry(answer, candidates)]}), kinds=["count"]).items()
     assert items[0].questions[0].labels == {"fault": fault}
     assert fault in caplog.text
+    check_items(items, "mlvu", closed=True)
+
+
+def test_an_empty_question_is_asked_too(write, caplog):
+    entry = _entry("", ("", "", "", ""), question="")  # entry 27 of 7_topic_reasoning.json
+    items = Mlvu(write({"json/4_count.json": [entry]}), kinds=["count"]).items()
+    assert items[0].questions[0].labels == {"fault": "an empty question"}
+    assert "1 questions" in caplog.text
     check_items(items, "mlvu", closed=True)
 
 

@@ -79,3 +79,52 @@ def test_of_equal_options_each_letter_is_right():
 def test_an_answer_outside_its_options_is_never_right():
     lost = SimpleNamespace(answer="drone", options=("red", "blue"))
     assert Letters().score("drone", lost) == Score(False, False)
+
+
+def test_options_with_their_own_labels():
+    own = SimpleNamespace(answer="Caption B: He sits.", options=("Caption A: He runs.", "Caption B: He sits."))
+    for prediction in ("Caption B", "caption B.", "The answer is Caption B", "Caption B: He sits.", "He sits.", "B"):
+        assert Letters().score(prediction, own) == Score(True, True)
+    for prediction in ("Sentence B", "Caption B: He runs.", "Caption A or Caption B", "Caption C"):
+        assert not Letters().score(prediction, own).valid
+    numbered = SimpleNamespace(answer="Option 2: He sits.", options=("Option 1: He runs.", "Option 2: He sits."))
+    assert Letters().score("Best option: Option 2", numbered) == Score(True, True)
+    assert Letters().score("Option 1", numbered) == Score(False, True)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "score"),
+    [
+        ("No, the man is not swimming.", Score(True, True)),
+        ("Yes. The man is shooting.", Score(False, True)),
+        ("No", Score(True, True)),
+        ("Yes or no", Score(False, False)),
+        ("No, yes.", Score(False, False)),
+        ("No idea", Score(False, False)),
+        ("It is impossible to say, no.", Score(False, False)),
+    ],
+)
+def test_a_sentence_that_begins_with_yes_or_no(prediction, score):
+    assert Letters().score(prediction, SimpleNamespace(answer="no", options=("yes", "no"))) == score
+    assert Letters().score(prediction, SimpleNamespace(answer="no", options=("no", "perhaps"))).valid == (
+        prediction == "No"
+    )
+
+
+@pytest.mark.parametrize(
+    ("prediction", "valid"),
+    [
+        ("**A. red**\n\nA man wears it.", True),
+        ("**A**", True),
+        ("The answer is\nA", True),
+        ("A\nIt is clear: I see a car.", True),
+        ("A\nB", False),
+        ("A\nor (B)", False),
+        ("A. red\nB. blue", False),
+        ("A\nOn second thoughts, B.", False),
+        ("A\nblue", False),
+        ("A man wears it.\nA", False),
+    ],
+)
+def test_an_answer_that_further_lines_explain(prediction, valid):
+    assert Letters().score(prediction, COLOURS) == Score(valid, valid)
