@@ -1,6 +1,11 @@
-"""Published prompts: a name stands for the template and the form of its options, and both can be one's own."""
+"""Published prompts: a name stands for the template and the form of its options, and both can be one's own.
 
+And published answers, of the real files where they are at hand: each is right by the scorer that the option's head names.
+"""
+
+import re
 from pathlib import Path
+from string import ascii_uppercase
 
 import pytest
 from omegaconf import OmegaConf
@@ -20,6 +25,20 @@ PROMPTS = [(name, prompt) for name, fields in YAMLS.items() for prompt in fields
 TWO = {
     "original": {"prompt": "Q: {question}\n{options}\nBest:", "option": "({letter}) {option}"},
     "lmms_eval": {"prompt": "{question}\n{options}", "option": "{letter}. {option}"},
+}
+REAL = {  # option -> its fields, path -> published file; some of them
+    "activitynet_qa": ({}, {"test_q.json": "activitynet_test_q.json", "test_a.json": "activitynet_test_a.json"}),
+    "tgif_qa": ({"questions": "tgif.csv"}, {"tgif.csv": "tgif_Test_frameqa_question.csv"}),
+    "nextqa": (
+        {"split": "val"},
+        {"val.csv": "nextqa_val.csv", "map_vid_vidorID.json": "nextqa_map_vid_vidorID.json"},
+    ),
+    "mlvu": (
+        {"kinds": ["plotQA", "count"]},
+        {f"json/{stem}.json": f"mlvu_{stem}.json" for stem in ("1_plotQA", "4_count")},
+    ),
+    "tempcompass": ({}, {"questions/multi-choice.json": "tempcompass_multi-choice.json"}),
+    "tempcompass yes_no": ({"split": "yes_no"}, {"questions/yes_no.json": "tempcompass_yes_no.json"}),
 }
 
 
@@ -68,3 +87,18 @@ def test_every_published_prompt_is_a_template_of_every_split(name, prompt):
         made = option("data", name, prompt=prompt, split=split)
         assert made.prompt == (known[split] if isinstance(known, dict) else known)
     assert YAMLS[name]["prompt"] in YAMLS[name]["prompts"]
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_published_answers_are_right_by_the_scorer_of_the_head(published, name):
+    fields, files = REAL[name]
+    benchmark = option("data", name.split()[0], root=published(files), **fields)
+    head = (Path(__file__).parents[2] / "conf" / "data" / f"{benchmark.name}.yaml").read_text()
+    scorer = option("scorer", re.search(r"scorer=(\w+)", head)[1])
+    questions = [question for item in benchmark.items() for question in item.questions]
+    wrong = [one for one in questions if not scorer.score(one.answer, one).correct]
+    assert not wrong
+    for one in questions:
+        if one.options:
+            letter = ascii_uppercase[one.options.index(one.answer)]
+            assert scorer.score(f"({letter})", one).correct
