@@ -1,4 +1,4 @@
-"""Provenance of a sweep's table: the command, and the commits, devices and versions that its cells state."""
+"""Provenance of a sweep's table: the command, and the commits, devices, prompts and scorers that its cells state."""
 
 import json
 import shlex
@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from intpv.escape import printable
+from intpv.record.composed import Composed, read_composed
 from intpv.record.damaged import Damaged
 from intpv.record.environment import MAIN
 from intpv.record.run_folder import RunFolder
@@ -20,13 +21,18 @@ ASIDE = ("sweep.dry_run=", "hydra.mode=")  # overrides that change no cell
 
 
 def provenance_lines(folder: Path, cells: Sequence[Cell]) -> str:
-    """Markdown; what differs between cells is listed, each once."""
+    """Markdown; what differs between cells is listed, each once. Prompt and scorer where cells say them."""
     known = [_environment(run) for cell in cells for run in cell.runs]
     said = {"command": [_command(folder)]}
     for name, text in (("commit", _commit), ("device", _device), ("versions", _versions)):
         said[name] = list(dict.fromkeys(text(one) if one else UNKNOWN for one in known))
+    asked = [_composed(run) for cell in cells for run in cell.runs]
+    if prompts := dict.fromkeys(text for one in asked if one and (text := _prompt(one))):
+        said["prompt"] = [*prompts]
     if scored := scored_by(folder):
         said["scored anew by"] = [scored]
+    elif scorers := dict.fromkeys(printable(str(one.choices["scorer"])) for one in asked if one and "scorer" in one.choices):
+        said["scorer"] = [*scorers]
     return "".join(f"- {name}: {'; '.join(texts)}\n" for name, texts in said.items())
 
 
@@ -49,6 +55,20 @@ def _environment(cell: Cell) -> Mapping:
         return RunFolder(cell.folder).environment() or {}
     except Damaged:
         return {}
+
+
+def _composed(cell: Cell) -> Composed | None:
+    try:
+        return read_composed(cell.folder)
+    except Damaged:
+        return None
+
+
+def _prompt(one: Composed) -> str:
+    """Of a benchmark: its name where it is a published one, else the template; "" for one that has none."""
+    data = one.config.get("data")
+    given = data.get("prompt") if isinstance(data, dict) else None
+    return printable(f"{one.choices.get('data')} {json.dumps(given, ensure_ascii=False)}") if given else ""
 
 
 def _command(folder: Path) -> str:

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from .differences import write_differences
 from .frame_order import trios, write_order
+from .kinds import append_kinds
 from .pairs import append_pairs
 from .provenance import scored_by
 from .runs import Cell, read_sweep, run_command
@@ -42,6 +43,7 @@ def summarise_sweep(
         console.print(f"scored anew by {scored}", markup=False, highlight=False)
     write_markdown(points, folder / "table.md", folder.name)
     append_trainings(points, folder / "table.md")
+    append_kinds(points, folder / "table.md")
     append_pairs(points, folder / "table.md")
     write_csv(cells, folder / "table.csv")
     written = [folder / "table.md", folder / "table.csv"]

@@ -89,9 +89,10 @@ def remark(cell: Cell) -> str:
     if cell.status != "done":
         return f"{cell.status}: {cell.reason}" if cell.reason else cell.status
     notes = shown(cell.metrics)  # of the paper's failure signatures
-    answered = cell.metrics.get("coverage", 1)
+    answered, of_these = cell.metrics.get("coverage", 1), cell.metrics.get("accuracy_answered")
     if answered < 1:
-        notes.insert(0, f"only {percent(answered)} % of the questions could be answered, the rest count as wrong")
+        right = "" if of_these is None else f" (accuracy of these {percent(of_these)} %)"
+        notes.insert(0, f"only {percent(answered)} % of the questions could be answered{right}, the rest count as wrong")
     return "; ".join([*_over_seeds(cell), *notes])
 
 

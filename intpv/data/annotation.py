@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import Any
 
 from intpv.bounds import shown
 from intpv.errors import BadInput
+
+log = logging.getLogger(__name__)
 
 LETTERS = 60  # of a value in a message
 
@@ -176,6 +179,12 @@ class VideoFiles:
             if not there:
                 self.missing.add(paths[0])
         return self._found[name]
+
+    def warn_of_missing(self, benchmark: str, videos: int) -> None:
+        """One line before anything is decoded; their questions fail when it is their turn."""
+        if self.missing:
+            count = len(self.missing)
+            log.warning("data=%s: %d of %d videos are not there, as %s", benchmark, count, videos, min(self.missing))
 
     def _is_there(self, path: str) -> bool:
         folder, name = os.path.split(path)

@@ -15,7 +15,7 @@ from typing import Any
 from intpv.bounds import check_place, check_text, check_whole
 from intpv.errors import BadInput
 
-from .annotation import Row, csv_rows, jsonl_rows
+from .annotation import Row, VideoFiles, csv_rows, jsonl_rows
 from .benchmark import Benchmark, Question, VideoItem
 from .kinds import check_kinds, chosen_kinds
 from .prompt import check_template, lettered
@@ -81,11 +81,11 @@ class Folder(Benchmark):
         unanswered = sum(not question.answer for mine in asked.values() for question in mine)
         if unanswered:
             log.warning("folder: %d of %d questions have no answer and count as wrong", unanswered, len(places))
-        items = chosen_kinds(asked, self.kinds, self.folder / self.questions)
-        return [
-            VideoItem(_identity(video), str(self.folder / video), tuple(mine))
-            for video, mine in [*items.items()][: self.limit]
-        ]
+        chosen = [*chosen_kinds(asked, self.kinds, self.folder / self.questions).items()][: self.limit]
+        files = VideoFiles(self.folder, ("",))
+        items = [VideoItem(_identity(video), files.path(video), tuple(mine)) for video, mine in chosen]
+        files.warn_of_missing(self.name, len(items))
+        return items
 
     def _rows(self) -> Iterator[Row]:
         file = self.folder / self.questions

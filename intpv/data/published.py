@@ -138,11 +138,7 @@ class Published(Benchmark):
             VideoItem(_identity(video, clip), files.path(video), tuple(mine), clip=clip)
             for (video, clip), mine in chosen
         ]
-        if files.missing:
-            first = min(files.missing)
-            log.warning(
-                "data=%s: %d of %d videos are not there, as %s", self.name, len(files.missing), len(items), first
-            )
+        files.warn_of_missing(self.name, len(items))
         return items
 
 

@@ -1,6 +1,7 @@
 """The head of a sweep's table: what its cells and Hydra have written down, and what differs between them."""
 
 import json
+from functools import reduce
 
 import pytest
 import yaml
@@ -11,6 +12,7 @@ from analysis.table import write_markdown
 
 from .test_results import in_markdown
 
+RUNTIME = ("hydra", "runtime", "choices")
 ENVIRONMENT = {
     "commit": "0123456789" * 4,
     "clean": True,
@@ -51,3 +53,15 @@ def test_another_commit_of_one_cell_is_said(known):
 
 def test_what_is_not_written_down_is_said_to_be_so(sweep):
     assert set(in_markdown(provenance_lines(sweep, read_sweep(sweep)))) == {"command", "commit", "device", "versions"}
+
+
+def test_prompts_and_scorers_are_said_each_once(sweep):
+    for cell, prompt in zip(read_sweep(sweep), ["lmms_eval", "{question}\nShortly:"] * 4, strict=True):
+        for name, key, more in (("config", ("data",), {"prompt": prompt}), ("hydra", RUNTIME, {"scorer": "letters"})):
+            file = cell.folder / ".hydra" / f"{name}.yaml"
+            found = yaml.safe_load(file.read_text(encoding="utf-8"))
+            reduce(dict.__getitem__, key, found).update(more)
+            file.write_text(yaml.safe_dump(found), encoding="utf-8")
+    lines = provenance_lines(sweep, read_sweep(sweep))
+    assert '- prompt: flipbook "lmms_eval"; flipbook "{question}\\nShortly:"\n' in lines
+    assert "- scorer: letters\n" in lines

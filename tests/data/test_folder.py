@@ -33,6 +33,7 @@ def test_all_columns_and_the_least_of_them(tmp_path, caplog):
     assert question.labels == {"place": "home"}
     assert [one.id for one in dog.questions] == ["dog.mp4/0", "dog.mp4/1"]
     assert "2 of 3 questions have no answer" in caplog.text
+    assert f"data=folder: 2 of 2 videos are not there, as {tmp_path / 'a/cat.mp4'}" in caplog.text
     check_items([cat, dog], "folder", closed=False)
 
 
