@@ -31,8 +31,8 @@ def provenance_lines(folder: Path, cells: Sequence[Cell]) -> str:
         said["prompt"] = [*prompts]
     if scored := scored_by(folder):
         said["scored anew by"] = [scored]
-    elif scorers := dict.fromkeys(printable(str(one.choices["scorer"])) for one in asked if one and "scorer" in one.choices):
-        said["scorer"] = [*scorers]
+    elif scorers := [str(one.choices["scorer"]) for one in asked if one and "scorer" in one.choices]:
+        said["scorer"] = [*map(printable, dict.fromkeys(scorers))]
     return "".join(f"- {name}: {'; '.join(texts)}\n" for name, texts in said.items())
 
 

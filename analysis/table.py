@@ -92,7 +92,8 @@ def remark(cell: Cell) -> str:
     answered, of_these = cell.metrics.get("coverage", 1), cell.metrics.get("accuracy_answered")
     if answered < 1:
         right = "" if of_these is None else f" (accuracy of these {percent(of_these)} %)"
-        notes.insert(0, f"only {percent(answered)} % of the questions could be answered{right}, the rest count as wrong")
+        some = f"only {percent(answered)} % of the questions could be answered"
+        notes.insert(0, f"{some}{right}, the rest count as wrong")
     return "; ".join([*_over_seeds(cell), *notes])
 
 

@@ -33,7 +33,8 @@ class Row:
     def value(self, field: str) -> Any:
         """BadInput where the field is missing; the fields that are there tell which file this is."""
         if field not in self.fields:
-            raise self.fault("the fields", f"with {field}", ", ".join(map(str, self.fields)))
+            there = _short(", ".join(map(str, self.fields)))
+            raise BadInput(f"{self.file}, {self.place}: must have the field {field}, got {there}")
         return self.fields[field]
 
     def text(self, field: str) -> str:
@@ -82,9 +83,18 @@ def read_text(file: Path, key: str = "data.root") -> str:
 
 
 def read_annotation(file: Path, kind: type = list) -> Any:
-    """A JSON file whose outermost value is a list, or a dict."""
+    """A JSON file whose outermost value is a list, or a dict whose keys, ids as they are, must differ."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        fields = dict(pairs)
+        if len(fields) < len(pairs):  # json would keep the last one without a word
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise BadInput(f"{file}: every key must be there once, got {twice} twice")
+        return fields
+
     try:
-        value = json.loads(read_text(file))
+        value = json.loads(read_text(file), object_pairs_hook=once if kind is dict else None)
     except json.JSONDecodeError as error:
         raise BadInput(f"{file}, line {error.lineno}: must be JSON ({error.msg})") from None
     if not isinstance(value, kind):

@@ -1,19 +1,19 @@
-"""EgoSchema: the submission {q_uid: index of the option}, as its server and Kaggle take it.
+"""EgoSchema: the submission {q_uid: index of the option}, as its server takes it, and Kaggle's CSV of q_uid, answer.
 
-The server wants a number for every question. A prediction that names no option gets -1, which is never right; the
+Both want a number for every question. A prediction that names no option gets -1, which is never right; the
 harnesses that draw a number there gain a fifth of what they failed on.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from intpv.data.annotation import Row
+from intpv.data.annotation import Row, csv_rows, unique
 from intpv.errors import BadInput
-from intpv.record.atomic import write_json
+from intpv.record.atomic import write_json, write_text
 from intpv.record.samples import Sample
 from intpv.scorer.letters import named_option
 
-from .imported import CellFacts, Imported, read_json_file, sample_of
+from .imported import KEY, CellFacts, Imported, read_json_file, sample_of
 
 OPTIONS = tuple("01234")
 ANSWERS = "subset_answers.json"  # the 500 that are public
@@ -49,10 +49,13 @@ def read(file: Path) -> Imported:
 
 
 def write(samples: Sequence[Sample], facts: CellFacts, folder: Path) -> list[Path]:
-    """`folder`/egoschema.json."""
+    """`folder`/egoschema.json, for the server, and egoschema.csv, for Kaggle's egoschema-public."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "egoschema.json", {sample["id"]: _place(sample) for sample in samples})
-    return [folder / "egoschema.json"]
+    chosen = {sample["id"]: _place(sample) for sample in samples}
+    files = [folder / "egoschema.json", folder / "egoschema.csv"]
+    write_json(files[0], chosen)
+    write_text(files[1], "q_uid,answer\n" + "".join(f"{uid},{place}\n" for uid, place in chosen.items()))
+    return files
 
 
 def _said(place: int | None) -> str | None:
@@ -68,6 +71,9 @@ def _place(sample: Sample) -> int:
 
 
 def _table(file: Path) -> dict:
+    if file.suffix == ".csv":
+        rows = unique(csv_rows(file, ("q_uid", "answer"), key=KEY), "q_uid")
+        return {uid: row.text("answer") for uid, row in rows.items()}
     found = read_json_file(file)
     if not isinstance(found, dict) or not found:
         raise BadInput(f"{file}: must hold an object of q_uid and index, got a {type(found).__name__}")

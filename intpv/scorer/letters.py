@@ -16,7 +16,7 @@ LETTER = re.compile(
     re.IGNORECASE,
 )
 MARK = re.compile(r"^\(?([A-Z])[.:)] *")  # of an option that brings its own letter, as "A. red"
-LABEL = re.compile(r"^((?:Option|Caption|Sentence) \w): *")  # or its own label, as TempCompass's "Caption B: A man runs."
+LABEL = re.compile(r"^((?:Option|Caption|Sentence) \w): *")  # or its own label, as TempCompass's options do
 EMPHASIS = re.compile(r"\*\*|__")
 YES_NO = re.compile(r"(yes|no)[,.;:!](?!\W*(?:yes|no)\b)", re.IGNORECASE)  # "No, he is not"
 # in what explains an answer: a letter that can hardly be a word of it
@@ -27,9 +27,9 @@ OTHER = re.compile(r"\(([A-Z])\)|\b([A-Z])(?=[.:)]|\s*$)|\b([B-HJ-Z])\b", re.MUL
 class Letters(Scorer):
     """Takes A, (A), A., "The answer is A", "A. red" and the option's text, as published prompts ask for them.
 
-    Also an option's own label, "Caption B", a yes or no that a sentence begins with, where these are the options, and an
-    answer on the first line that further lines explain. "A man in red" is no A, "A. blue" none where A is red, "A or B"
-    is two. Of equal options either letter is the same.
+    Also an option's own label, "Caption B"; a yes or no that a sentence begins with, where these are the options; an
+    answer on the first line that further lines explain. "A man in red" is no A, "A. blue" none where A is red, "A or
+    B" is two. Of equal options either letter is the same.
     """
 
     needs_options = True

@@ -1,4 +1,4 @@
-"""By kind or label: scores are those of the metrics, stand below their floors, and other questions have another table."""
+"""By kind or label: scores are those of the metrics, below their floors; other questions have a table of their own."""
 
 import pytest
 

@@ -26,12 +26,23 @@ def test_the_subset(write, caplog):
     check_items([item], "egoschema", closed=True)
 
 
+def test_all_questions_for_a_submission(write, caplog):
+    root = write({"questions.json": _questions("u", "v"), "subset_answers.json": {"v": 3}})
+    first, second = items = EgoSchema(root, split="full").items()
+    assert (first.questions[0].answer, second.questions[0].answer) == ("", "he does 3")
+    assert first.questions[0].text == second.questions[0].text
+    assert "1 questions have no public answer and count as wrong" in caplog.text
+    assert "has 2 questions, EgoSchema has 5,031 as published" in caplog.text
+    check_items(items, "egoschema", closed=True)
+
+
 @pytest.mark.parametrize(
     ("answers", "message"),
     [
         ({"w": 1}, r"subset_answers.json: q_uid must be one of .*questions.json, got w"),
         ({"v": 5}, r"subset_answers.json, key v: answer must be a whole number from 0 to 4, got 5"),
         ([], r"subset_answers.json: must hold a dict, got a list"),
+        ('{"v": 1, "v": 2}', r"subset_answers.json: every key must be there once, got v twice"),
     ],
 )
 def test_answers_of_another_file(write, answers, message):

@@ -61,7 +61,7 @@ def test_prompts_limit_and_kinds(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ({"video": "a.mp4"}, r"line 2: the fields must be with question, got video"),
+        ({"video": "a.mp4"}, r"line 2: must have the field question, got video"),
         (FULL | {"answer": "green", "id": "q2"}, r"line 2: answer must be one of its options, red, blue, got green"),
         (FULL, r"line 2: id must be another than in line 1, got q1"),
         (LEAST | {"video": "../a.mp4"}, r"line 2: video must be a path below data.root=.*, got ../a.mp4"),

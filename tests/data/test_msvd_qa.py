@@ -38,7 +38,7 @@ def test_joined_by_id_whatever_the_order(write, caplog):
             [ANSWERS[0], *ANSWERS],
             r"test_a.json, entry 2: question_id must be another than in entry 1, got v",
         ),
-        (QUESTIONS, [{"pred": "a"}], r"test_a.json, entry 1: the fields must be with question_id, got pred"),
+        (QUESTIONS, [{"pred": "a"}], r"test_a.json, entry 1: must have the field question_id, got pred"),
         ({"a": 1}, ANSWERS, r"test_q.json: must hold a list, got a dict"),
         ([], [], r"test_q.json: must hold at least 1 question of MSVD-QA, got 0"),
         ('[{"a": 1},\n', ANSWERS, r"test_q.json, line 2: must be JSON"),

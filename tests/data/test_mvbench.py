@@ -40,7 +40,7 @@ def test_folders_of_frames_are_read_as_a_video_beside_them(write):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"end": 2}, r"the fields must be with start, got video, question"),
+        ({"end": 2}, r"must have the field start, got video, question"),
         ({"start": 3, "end": 2}, r"start and end must be seconds .*, got \[3, 2\]"),
         ({"start": "1", "end": 2}, r"start and end must be seconds"),
     ],

@@ -1,6 +1,6 @@
 """Published prompts: a name stands for the template and the form of its options, and both can be one's own.
 
-And published answers, of the real files where they are at hand: each is right by the scorer that the option's head names.
+And published answers, of real files where they are at hand: each is right by the scorer that the option's head names.
 """
 
 import re

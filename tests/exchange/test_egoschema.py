@@ -1,5 +1,6 @@
 """EgoSchema: an index per question, -1 for what names none, and never a guess."""
 
+import csv
 import json
 
 import pytest
@@ -9,7 +10,7 @@ from intpv.exchange.egoschema import ANSWERS, read, write
 
 
 def test_what_names_no_option_is_minus_one(lines, facts, tmp_path):
-    (file,) = write(lines(), facts, tmp_path)
+    file, _ = write(lines(), facts, tmp_path)
     chosen = json.loads(file.read_text())
     assert chosen.keys() == {line["id"] for line in lines()}
     assert {id: place for id, place in chosen.items() if place >= 0} == {"q03": 1}
@@ -34,10 +35,21 @@ def test_read_with_the_public_answers(tmp_path):
     assert found.samples[-1]["error"] == "no prediction in the file"
 
 
-def test_round_trip(lines, facts, tmp_path):
-    (file,) = write(lines(), facts, tmp_path)
-    again = write(read(file).samples, facts, tmp_path / "again")[0]
-    assert json.loads(again.read_text()) == json.loads(file.read_text())
+@pytest.mark.parametrize("form", [0, 1])
+def test_round_trip(lines, facts, tmp_path, form):
+    file = write(lines(), facts, tmp_path)[form]
+    again = write(read(file).samples, facts, tmp_path / "again")[form]
+    assert again.read_text() == file.read_text()
+
+
+def test_kaggles_csv_says_what_the_json_says(lines, facts, tmp_path):
+    of_server, of_kaggle = write(lines(), facts, tmp_path)
+    with of_kaggle.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["q_uid"]: int(row["answer"]) for row in rows} == json.loads(of_server.read_text())
+    (tmp_path / "twice.csv").write_text("q_uid,answer\na,1\na,2\n")
+    with pytest.raises(BadInput, match=r"twice.csv, line 3: q_uid must be another than in line 2, got a"):
+        read(tmp_path / "twice.csv")
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_without_verdicts_it_says_so(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "line"),
     [
-        ([{"doc_id": 0, "target": "A"}], "line 1: the fields must be with input, got doc_id, target"),
+        ([{"doc_id": 0, "target": "A"}], "line 1: must have the field input, got doc_id, target"),
         ([{"doc_id": 0, "target": "A", "input": []}], "line 1: input must be a prompt, got []"),
         (
             [{"doc_id": 0, "target": "A", "input": "?", "filtered_resps": ["A"]}] * 2,

@@ -32,7 +32,7 @@ def test_a_file_of_video_llavas_own(tmp_path):
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ('{"id": "1", "question": "?", "answer": "yes"}', "line 1: the fields must be with pred"),
+        ('{"id": "1", "question": "?", "answer": "yes"}', "line 1: must have the field pred"),
         ('{"id": "1", "question": "?", "answer": "yes", "pred": 3}', "line 1: pred must be a text, got 3"),
         ('{"id": "1"', "line 1: must be JSON"),
     ],

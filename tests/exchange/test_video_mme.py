@@ -31,10 +31,10 @@ def test_without_a_response_a_question_failed(lines, facts, tmp_path):
     ("content", "line"),
     [
         ({}, "must hold a list of objects, got a dict"),
-        ([{"video_id": "1"}], "entry 1: the fields must be with questions"),
+        ([{"video_id": "1"}], "entry 1: must have the field questions"),
         (
             [{"video_id": "1", "questions": [{"question_id": "1"}]}],
-            "entry 1, question 1: the fields must be with options",
+            "entry 1, question 1: must have the field options",
         ),
     ],
 )
