@@ -117,11 +117,9 @@ def _plain(value: float | None) -> str:
 
 LEGEND = (  # what stands for it in a figure, and what is then said
     ("", "skill, accuracy (acc), accuracy with the options given (restr) and answers outside the options (inval) in %"),
-    (
-        "floor",
-        "floor: the score before it, had a kind of question always got one answer; kinds: mean over the kinds; "
-        "text, video, group: all questions of a pair right",
-    ),
+    ("floor", "floor: what the score before it would be, had each kind of question always got its commonest answer"),
+    ("kinds", "kinds: mean over the kinds"),
+    ("group", "text, video, group: all questions of a pair right"),
     ("]", "[95 % interval, bootstrap over videos]"),
     ("*", "*: of fewer than 10 videos, too few for the interval to be wide enough"),
     (

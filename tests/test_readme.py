@@ -8,6 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from experiments.bench.__main__ import benchmarks
+from experiments.run.command import in_hydras_words
 from experiments.run.names import register_resolvers
 from experiments.run.verbs import first_lines
 from intpv.options import CONF
@@ -57,7 +58,7 @@ def test_every_command_of_evaluate_is_composed():
     assert len(evaluated) > 10
     with initialize_config_dir(str(CONF), version_base="1.3"):
         for line in evaluated:
-            given = [one for one in shlex.split(line)[3:] if one != "-m" and "mine" not in one]
+            given = in_hydras_words([one for one in shlex.split(line)[3:] if one != "-m" and "mine" not in one])
             compose("config", [re.sub(r"=([^,\[]+),.*", r"=\1", one) for one in given])  # the first of what is swept
 
 

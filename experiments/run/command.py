@@ -1,5 +1,7 @@
 """The command line that verbs share: overrides, --config-dir, --cfg job and --help, as evaluate has them from Hydra."""
 
+import os
+import re
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
@@ -48,7 +50,7 @@ def for_hydra(arguments: list[str]) -> list[str]:
     found, rest = parser.parse_known_args(arguments)
     own = use_folder(found.config_dir)
     # argparse takes overrides before and after an option for two lists, and refuses the second
-    rest = sorted(without_null(rest), key=lambda one: one not in ("-m", "--multirun"))
+    rest = sorted(in_hydras_words(rest), key=lambda one: one not in ("-m", "--multirun"))
     return [*rest, "--config-dir", str(own)] if own else rest
 
 
@@ -86,7 +88,7 @@ def unchecked(overrides: Sequence[str]) -> tuple[CellConfig, Mapping[str, str | 
 def _composed(overrides: Sequence[str]) -> DictConfig:
     register_resolvers()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("config", [*search_path(), *without_null(list(overrides))], return_hydra_config=True)
+        return compose("config", [*search_path(), *in_hydras_words(list(overrides))], return_hydra_config=True)
 
 
 def show_config(show: str | None, config: DictConfig) -> None:
@@ -96,11 +98,16 @@ def show_config(show: str | None, config: DictConfig) -> None:
         sys.exit(0)
 
 
-def without_null(arguments: list[str]) -> list[str]:
+HOME = re.compile(r"(?<=[=,])~(?=[/,]|$)")
+
+
+def in_hydras_words(arguments: list[str]) -> list[str]:
     """`logger=null` becomes `logger=none`: Hydra takes no null for a group, yet it is what its users try first.
 
-    `local=null` becomes `~local`: nothing of this machine's own.
+    `local=null` becomes `~local`: nothing of this machine's own. `data.root=~/videos` gets the home folder: bash writes
+    it only into variables of its own, and Hydra's grammar has no ~ in a value.
     """
+    arguments = [HOME.sub(lambda _: os.path.expanduser("~"), one) for one in arguments]
     groups = [group for group in groups_and_keys()[0] if f"{group}=null" in arguments]
     for group in groups:
         if "none" not in options_of(group):

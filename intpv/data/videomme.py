@@ -66,8 +66,7 @@ class VideoMme(MultipleChoice):
             # "A. red" -> "red": the letters are the prompt's to write
             options = tuple(MARK.sub("", option) for option in options)
             labels = {"regime": duration, **{name: row.text(name) for name in ("domain", "sub_category")}}
-            if "question_id" in row.fields:
-                labels["question_id"] = row.text("question_id")
+            labels |= {name: row.text(name) for name in ("video_id", "question_id") if name in row.fields}
             identity, kind = f"{video}/{places[video]}", row.text("task_type")
             places[video] += 1
             question = self.choice(

@@ -1,6 +1,7 @@
 """Video-MME: the submission template, a list of videos with their questions and each question's `response`.
 
-The official script scores only what was answered; here an empty response is a question that failed.
+The official script scores only what was answered; here an empty response is a question that failed. Ids are the
+template's own (001, 001-1) where data=videomme has read them, of the parquet file.
 """
 
 import json
@@ -13,7 +14,8 @@ from intpv.record.samples import Sample
 
 from .imported import CellFacts, Imported, letter, list_rows, meant, sample_of, unique_ids
 
-OF_THE_VIDEO = ("duration", "domain", "sub_category")
+OF_THE_VIDEO = {"duration": "regime", "domain": "domain", "sub_category": "sub_category"}  # theirs -> our label
+IDS = {"video_id": "video", "question_id": "id"}  # theirs -> ours
 
 
 def read(file: Path) -> Imported:
@@ -36,9 +38,10 @@ def write(samples: Sequence[Sample], facts: CellFacts, folder: Path) -> list[Pat
     """`folder`/output_videomme.json, videos in order of their first question; labels that are missing are empty."""
     videos: dict[str, dict] = {}
     for sample in samples:
-        labels = {name: sample["labels"].get(name, "") for name in OF_THE_VIDEO}
-        video = videos.setdefault(sample["video"], {"video_id": sample["video"], **labels, "questions": []})
-        own = {"question_id": sample["id"], "task_type": sample["kind"], "question": sample["question"]}
+        labels = {name: sample["labels"].get(label, "") for name, label in OF_THE_VIDEO.items()}
+        named = {name: sample["labels"].get(name, dict(sample)[own]) for name, own in IDS.items()}
+        video = videos.setdefault(named["video_id"], {"video_id": named["video_id"], **labels, "questions": []})
+        own = {"question_id": named["question_id"], "task_type": sample["kind"], "question": sample["question"]}
         options = list(sample["options"])
         own |= {"options": options, "answer": letter(sample["answer"], options)}  # type: ignore[dict-item]
         video["questions"].append({**own, "response": sample["prediction"] or ""})
@@ -61,6 +64,6 @@ def _sample(video: Row, row: Row) -> Sample:
         answer=meant(str(row.fields.get("answer", "")).strip(), options, by_index=False),
         options=options,
         kind=str(row.fields.get("task_type") or "question"),
-        labels={name: video.fields[name] for name in OF_THE_VIDEO if video.fields.get(name)},
+        labels={label: video.fields[name] for name, label in OF_THE_VIDEO.items() if video.fields.get(name)},
         error="no response in the file",
     )

@@ -17,7 +17,6 @@ LETTER = re.compile(
 )
 MARK = re.compile(r"^\(?([A-Z])[.:)] *")  # of an option that brings its own letter, as "A. red"
 LABEL = re.compile(r"^((?:Option|Caption|Sentence) \w): *")  # or its own label, as TempCompass's options do
-EMPHASIS = re.compile(r"\*\*|__")
 YES_NO = re.compile(r"(yes|no)[,.;:!](?!\W*(?:yes|no)\b)", re.IGNORECASE)  # "No, he is not"
 # in what explains an answer: a letter that can hardly be a word of it
 OTHER = re.compile(r"\(([A-Z])\)|\b([A-Z])(?=[.:)]|\s*$)|\b([B-HJ-Z])\b", re.MULTILINE)
@@ -45,7 +44,7 @@ def named_option(prediction: str, options: Sequence[str]) -> str | None:
     >>> named_option("The answer is (B).", ["red", "blue"]), named_option("A or B", ["red", "blue"])
     ('blue', None)
     """
-    whole = EMPHASIS.sub("", prediction)
+    whole = prediction.replace("**", "")  # of Markdown
     if named := _named(" ".join(whole.split()), options):
         return named
     first, _, explained = whole.strip().partition("\n")

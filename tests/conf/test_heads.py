@@ -56,7 +56,7 @@ def test_the_command_in_the_head_runs(file, folder, monkeypatch, capsys):
     elif "data=" in COMMANDS[file] and "data=flipbook" not in arguments:  # data sets that are nobody's to hand on
         assert ended.value.code != 0
         said = capsys.readouterr()
-        assert "data.root" in said.out + said.err
+        assert re.search(r"data\.root: .* cannot be read|pip install pyarrow", " ".join((said.out + said.err).split()))
     elif "model=smollm2" in arguments:  # what it needs is no part of the environment, and no adapter is trained here
         assert ended.value.code != 0
         said = capsys.readouterr()

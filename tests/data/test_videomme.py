@@ -58,7 +58,7 @@ def test_the_parquet_gives_the_same_questions(write, tmp_path):
     ours, theirs = (VideoMme(root, questions=name).items()[0] for name in ("test.parquet", "Video-MME.tsv"))
     for one, other, row in zip(ours.questions, theirs.questions, (ROW, SECOND), strict=True):
         assert (one.id, one.text, one.options, one.answer) == (other.id, other.text, other.options, other.answer)
-        assert one.labels == other.labels | {"question_id": row["question_id"]}
+        assert one.labels == other.labels | {name: row[name] for name in ("video_id", "question_id")}
     (tmp_path / "torn.parquet").write_bytes((tmp_path / "test.parquet").read_bytes()[:99])
     with pytest.raises(BadInput, match=r"torn.parquet cannot be read"):
         VideoMme(root, questions="torn.parquet").items()

@@ -7,19 +7,32 @@ import pytest
 from intpv.errors import BadInput
 from intpv.exchange.video_mme import read, write
 
-LABELS = {"duration": "short", "domain": "Knowledge", "sub_category": "Law"}
+LABELS = {"regime": "short", "domain": "Knowledge", "sub_category": "Law"}  # as data=videomme gives them
+OF_VIDEO = {"video_id", "duration", "domain", "sub_category", "questions"}
 
 
 def test_round_trip(lines, facts, tmp_path, kept):
     given = [line for line in lines(labels=LABELS) if line["prediction"]]
     (file,) = write(given, facts, tmp_path)
     videos = json.loads(file.read_text())
-    assert videos[0].keys() == {"video_id", *LABELS, "questions"}
+    assert videos[0].keys() == OF_VIDEO
+    assert {video["duration"] for video in videos} == {"short"}  # by which the official script groups
     question = videos[0]["questions"][0]
     assert question.keys() == {"question_id", "task_type", "question", "options", "answer", "response"}
     assert question["answer"] == "A"
     without = ("correct", "valid")
     assert kept(read(file).samples, *without) == kept(given, *without)
+
+
+def test_the_templates_own_ids_where_they_are_known(lines, facts, tmp_path):
+    first, second, *_ = lines(labels=LABELS)
+    named = [
+        {**line, "labels": {**LABELS, "video_id": "001", "question_id": f"001-{number}"}}
+        for number, line in enumerate((first, second), 1)
+    ]
+    (video,) = json.loads(write(named, facts, tmp_path)[0].read_text())
+    assert video["video_id"] == "001"
+    assert [question["question_id"] for question in video["questions"]] == ["001-1", "001-2"]
 
 
 def test_without_a_response_a_question_failed(lines, facts, tmp_path):

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from experiments.evaluate import main
-from experiments.run.command import without_null
+from experiments.run.command import in_hydras_words
 from experiments.run.messages import reason
 from experiments.run.options import known_keys
 from intpv.errors import BadInput
@@ -71,8 +71,15 @@ def test_a_sweep_is_refused_before_anything_is_written(refused, tmp_path):
 
 def test_null_is_none_where_a_group_has_one():
     given = ["logger=null", "kv_quant=null", "video.stream=null", "data.limit=null", "experiment=null"]
-    assert without_null(["local=null", "frames=8"]) == ["~local", "frames=8"]
-    assert without_null(given) == ["logger=none", "kv_quant=none", *given[2:]]
+    assert in_hydras_words(["local=null", "frames=8"]) == ["~local", "frames=8"]
+    assert in_hydras_words(given) == ["logger=none", "kv_quant=none", *given[2:]]
+
+
+def test_the_home_folder_may_be_written_as_it_is_everywhere_else(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    given = ["data.root=~/videos", "model.path=~/a,~/b", "~trainer.threads", "sweep.name=a~b"]
+    expected = ["data.root=/home/me/videos", "model.path=/home/me/a,/home/me/b", *given[2:]]
+    assert in_hydras_words(given) == expected
 
 
 def test_keys_of_options_not_chosen_are_known():
