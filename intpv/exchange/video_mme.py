@@ -38,8 +38,9 @@ def write(samples: Sequence[Sample], facts: CellFacts, folder: Path) -> list[Pat
     """`folder`/output_videomme.json, videos in order of their first question; labels that are missing are empty."""
     videos: dict[str, dict] = {}
     for sample in samples:
-        labels = {name: sample["labels"].get(label, "") for name, label in OF_THE_VIDEO.items()}
-        named = {name: sample["labels"].get(name, dict(sample)[own]) for name, own in IDS.items()}
+        said = sample["labels"]  # those of other tools' files are named as theirs
+        labels = {name: said.get(label, said.get(name, "")) for name, label in OF_THE_VIDEO.items()}
+        named = {name: said.get(name, dict(sample)[own]) for name, own in IDS.items()}
         video = videos.setdefault(named["video_id"], {"video_id": named["video_id"], **labels, "questions": []})
         own = {"question_id": named["question_id"], "task_type": sample["kind"], "question": sample["question"]}
         options = list(sample["options"])
