@@ -27,7 +27,7 @@ def provenance_lines(folder: Path, cells: Sequence[Cell]) -> str:
     for name, text in (("commit", _commit), ("device", _device), ("versions", _versions)):
         said[name] = list(dict.fromkeys(text(one) if one else UNKNOWN for one in known))
     asked = [_composed(run) for cell in cells for run in cell.runs]
-    if prompts := dict.fromkeys(text for one in asked if one and (text := _prompt(one))):
+    if prompts := dict.fromkeys(filter(None, (_prompt(one) for one in asked if one))):
         said["prompt"] = [*prompts]
     if scored := scored_by(folder):
         said["scored anew by"] = [scored]
