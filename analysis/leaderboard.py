@@ -18,14 +18,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import permutation_test
 
 from intpv.errors import BadInput
 from intpv.metrics.cell import LABEL
 from intpv.metrics.interval import video_sums
 from intpv.metrics.paired import PairedDifference, paired_difference, question_differences
 from intpv.metrics.sample import is_correct
+from intpv.metrics.significance import holm, sign_flip
 from intpv.record.samples import Sample
 
 from .pairs import difference_text
@@ -35,7 +34,6 @@ from .score_columns import regimes
 from .table import markdown_table
 from .units import percent
 
-FLIPS = 9999  # drawn sign flips; all of them where videos are few
 LEVEL = 0.05  # of all tests together
 
 
@@ -108,19 +106,6 @@ def leaderboard(cells: Sequence[Cell], reference: str) -> Board:
     return dict(sorted(board.items(), key=lambda item: _rank(item[1])))
 
 
-def holm(p: Sequence[float]) -> list[float]:
-    """Adjusted p-values, in the same order (Holm, A simple sequentially rejective multiple test procedure, 1979).
-
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-    """
-    order = np.argsort(p, kind="stable")
-    steps = np.array(p, dtype=float)[order] * np.arange(len(p), 0, -1)
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
-    return adjusted.tolist()
-
-
 def write_leaderboard(folders: Sequence[str], reference: str, out: str) -> list[Path]:
     """leaderboard.md and leaderboard.csv in the folder `out`."""
     sweeps = [read_sweep(folder) for folder in folders]
@@ -158,12 +143,7 @@ def _difference(lines: Mapping, strategy: str, other: str, setting: Setting) -> 
 
 
 def _p(ours: Sequence[Sample], theirs: Sequence[Sample]) -> float:
-    """Two-sided: were the two alike, each video's difference would as likely have the other sign."""
-    gains: NDArray = video_sums(question_differences(ours, theirs), lambda line: (line["difference"],))[:, 0]
-    test = permutation_test(
-        (gains,), np.sum, permutation_type="samples", n_resamples=FLIPS, rng=np.random.default_rng(0), axis=-1
-    )
-    return float(test.pvalue)
+    return sign_flip(video_sums(question_differences(ours, theirs), lambda line: (line["difference"],))[:, 0])
 
 
 def _rank(standings: Mapping[Setting, Standing]) -> tuple[int, float]:

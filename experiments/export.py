@@ -9,12 +9,11 @@ from importlib import import_module
 from pathlib import Path
 
 from intpv.errors import BadInput
-from intpv.exchange.imported import CellFacts
+from intpv.exchange.imported import FORMATS, CellFacts
 from intpv.record.composed import read_composed
 from intpv.record.run_folder import RunFolder
 
 from .run.command import command_line, read_command_line
-from .run.imported import FORMATS
 from .run.messages import explained
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from hydra.utils import instantiate
 
 from intpv.errors import BadInput
+from intpv.exchange.imported import FORMATS, read_file
 from intpv.metrics.cell import cell_metrics
 from intpv.record.atomic import write_json
 from intpv.record.cell_id import config_hash
@@ -26,7 +27,7 @@ from intpv.scorer.scorer import Scorer
 
 from .run.ask_judge import ask_judge
 from .run.command import command_line, read_command_line, run_config
-from .run.imported import FORMATS, read_file, write_cell
+from .run.imported import write_cell
 from .run.messages import explained
 from .run.options import options_of
 from .run.sibling import analysis

@@ -11,12 +11,13 @@ ROOT = Path(__file__).parents[1]
 # from the top: a package imports from its own floor and from those below
 FLOORS = (
     "experiments",
+    "analysis",
     "inference",
     "laws",
     "check cost attention_kl",
     "video_llm data exchange",
     "hf flipbook",
-    "model attention analysis",
+    "model attention",
     "video preprocess encoder rearranger rope_strategy kv_quant kv_evict budget cache logger metrics options",
     "record scorer layout timing errors bounds escape regular_file shipped gpu_nodes compiler",
 )

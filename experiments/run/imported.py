@@ -1,7 +1,6 @@
 """Imported cells: predictions of other tools as a run folder, so that tables and intervals take them as ours."""
 
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 
 import yaml
@@ -15,15 +14,6 @@ from intpv.record.composed import read_composed
 from intpv.record.lock import lock
 from intpv.record.run_folder import RunFolder
 from intpv.record.samples import Sample
-
-FORMATS = ("lmms_eval", "vlmevalkit", "video_llava", "video_mme", "egoschema")  # a module of intpv/exchange each
-
-
-def read_file(format: str, file: Path) -> Imported:
-    """BadInput with file, line and field where it is not what the format says."""
-    if not file.is_file():
-        raise BadInput(f"--from {format}: {file} is no file")
-    return import_module(f"intpv.exchange.{format}").read(file)
 
 
 def write_cell(imported: Imported, records: Sequence[Sample], target: Path, file: Path | None = None) -> Path:

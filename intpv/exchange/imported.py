@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
@@ -13,6 +14,7 @@ from intpv.data.annotation import Row, read_text
 from intpv.errors import BadInput
 from intpv.record.samples import Sample
 
+FORMATS = ("lmms_eval", "vlmevalkit", "video_llava", "video_mme", "egoschema")  # a module beside this one each
 KEY = "--from"  # the setting that leads to a file
 OPTION = re.compile(r"^\(?([A-Z])[.):] ?(.+)$")  # a line of a prompt: "A. red", "(A) red"
 
@@ -37,6 +39,13 @@ class CellFacts:
     task: str
     frames: int
     time: datetime  # when the cell was done
+
+
+def read_file(format: str, file: Path) -> Imported:
+    """BadInput with file, line and field where it is not what the format says."""
+    if not file.is_file():
+        raise BadInput(f"{KEY} {format}: {file} is no file")
+    return import_module(f"intpv.exchange.{format}").read(file)
 
 
 def lettered_options(text: str) -> tuple[str, ...]:

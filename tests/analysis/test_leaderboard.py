@@ -5,10 +5,9 @@ import sys
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
 
 from analysis import leaderboard
-from analysis.leaderboard import Setting, holm
+from analysis.leaderboard import Setting
 from analysis.runs import read_sweep
 from intpv.errors import BadInput
 
@@ -57,25 +56,6 @@ def test_a_place_has_every_answer_of_its_regime_and_seeds_stay_apart(sweep):
     ]
     slow = [line["correct"] for line in lines if line["labels"]["regime"] == "slow"]
     assert board["peak"][settings[3]].accuracy == np.mean(slow)
-
-
-def test_p_is_the_sign_tests_where_each_video_has_one_question():
-    """By arithmetic of its own: flips of differences of 1 are tosses of a coin."""
-    ours = [{"id": str(i), "video": str(i), "error": None, "correct": i < 9} for i in range(12)]
-    theirs = [{**line, "correct": False} for line in ours]
-    assert leaderboard._p(ours, theirs) == pytest.approx(binomtest(9, 9).pvalue)
-
-
-def test_alike_is_no_difference():
-    lines = [{"id": str(i), "video": str(i), "error": None, "correct": i < 5} for i in range(12)]
-    assert leaderboard._p(lines, lines) == 1
-
-
-def test_holm_keeps_the_familys_level():
-    """Of families without any difference one in twenty may show one."""
-    rng = np.random.default_rng(0)
-    wrong = sum(min(holm(rng.random(30).tolist())) < 0.05 for _ in range(2000))
-    assert binomtest(wrong, 2000, 0.05).pvalue > 0.001
 
 
 @pytest.mark.parametrize(

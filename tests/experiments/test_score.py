@@ -11,8 +11,8 @@ import pytest
 from analysis.judges import compare_judges
 from experiments import export, score
 from experiments.run import ask_judge
-from experiments.run.imported import FORMATS, write_cell
-from intpv.exchange.imported import Imported, sample_of
+from experiments.run.imported import write_cell
+from intpv.exchange.imported import FORMATS, Imported, sample_of
 
 from ..scorer.judge_server import KEY, YES, at_once, serving
 
