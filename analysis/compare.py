@@ -25,7 +25,7 @@ from intpv.metrics.sample import groups
 from intpv.metrics.significance import holm
 from intpv.record.samples import Sample
 
-from .comparison import Comparison, compare_answers, p_text
+from .comparison import PairedComparison, compare_answers, p_text
 from .consistency import CONCERNS, refuse_mixed
 from .pairs import difference_text, paired_lines, partners
 from .runs import Cell, read_cell, read_sweep, say
@@ -42,7 +42,7 @@ HEADER = (
 LEGEND = (
     "A − B: accuracy in points [95 % interval, bootstrap over videos; –: none, as no answer differs or there is one "
     "video; *: of fewer than 10 videos]. A alone, B alone: questions that only one of them has right. p by question: "
-    "McNemar's exact test, too small where a video's answers change together; p by video: flips of whole videos' signs; "
+    "McNemar's exact test, too small where a video's answers change together; p by video: whole videos' signs flipped; "
     "p of all: the latter, adjusted for all rows together (Holm). detectable: the difference in points that would be "
     "told from 0 in 4 of 5 samples. higher, lower: told from 0 by p of all and by the interval; equivalent: the 90 % "
     "interval, two one-sided tests at 5 %, lies within {margin:g} points on both sides."
@@ -50,7 +50,7 @@ LEGEND = (
 
 
 @dataclass(frozen=True)
-class Answers:
+class ComparisonSide:
     """One side: finished cells, or the lines of another harness's file."""
 
     name: str
@@ -58,7 +58,7 @@ class Answers:
     lines: Lines = ()
 
 
-def read_answers(given: str) -> Answers:
+def read_side(given: str) -> ComparisonSide:
     """Of a cell's folder, a sweep's, or FORMAT:FILE. BadInput where nothing in it is finished."""
     format, found, file = given.partition(":")
     if found and format in FORMATS:
@@ -68,17 +68,17 @@ def read_answers(given: str) -> Answers:
                 f"{file} holds no verdicts: a folder with some comes of python -m experiments.score {file} --from "
                 f"{format} scorer=..."
             )
-        return Answers(f"{given} ({imported.model}, {imported.task})", lines=imported.samples)
+        return ComparisonSide(f"{given} ({imported.model}, {imported.task})", lines=imported.samples)
     folder = Path(given)
     cells = [read_cell(folder)] if (folder / ".hydra").exists() else read_sweep(folder)
     done = [cell for cell in cells if cell.status == "done"]
     if not done:
         raise BadInput(f"{given} has no finished cell, got {', '.join(sorted({cell.status for cell in cells}))}")
     left = f", {len(cells) - len(done)} unfinished ones left out" if len(done) < len(cells) else ""
-    return Answers(f"{given} ({done[0].model}, {done[0].data}, {len(done)} cell(s){left})", over_seeds(done))
+    return ComparisonSide(f"{given} ({done[0].model}, {done[0].data}, {len(done)} cell(s){left})", over_seeds(done))
 
 
-def compare(first: Answers, second: Answers, margin: float = MARGIN, across: Sequence[str] = ()) -> str:
+def compare_sides(first: ComparisonSide, second: ComparisonSide, margin: float = MARGIN, across: Sequence[str] = ()) -> str:
     """Markdown. BadInput for sides that have nothing in common, or more that differs than is asked for."""
     refuse_mixed([*first.cells, *second.cells], across)
     rows = [(name, compare_answers(*lines)) for name, *lines in _matched(first, second)]
@@ -88,7 +88,7 @@ def compare(first: Answers, second: Answers, margin: float = MARGIN, across: Seq
     return f"{sides}\n{markdown_table(HEADER, table)}\n{LEGEND.format(margin=100 * margin)}"
 
 
-def _matched(first: Answers, second: Answers) -> Iterator[tuple[str, Lines, Lines]]:
+def _matched(first: ComparisonSide, second: ComparisonSide) -> Iterator[tuple[str, Lines, Lines]]:
     """What is compared: its name, and the lines of both sides."""
     if len(first.cells) <= 1 and len(second.cells) <= 1:
         yield from _by_kind(*_of_two(first, second))
@@ -103,7 +103,7 @@ def _matched(first: Answers, second: Answers) -> Iterator[tuple[str, Lines, Line
         yield " ".join(map(str, _place(cell))), *paired_lines(read, _partners(cell, other))
 
 
-def _of_two(first: Answers, second: Answers) -> tuple[Lines, Lines]:
+def _of_two(first: ComparisonSide, second: ComparisonSide) -> tuple[Lines, Lines]:
     if first.cells and second.cells:
         return paired_lines(Cell.samples, _partners(first.cells[0], second.cells[0]))
     ours, theirs = (side.cells[0].samples() if side.cells else side.lines for side in (first, second))
@@ -133,7 +133,7 @@ def _place(cell: Cell) -> tuple:
     return cell.strategy, cell.rearranger, cell.frames, cell.kv_quant
 
 
-def _row(name: str, found: Comparison, p: float, margin: float) -> list[str]:
+def _row(name: str, found: PairedComparison, p: float, margin: float) -> list[str]:
     difference = found.difference
     counts = map(str, (difference.videos, difference.questions))
     alone = map(str, (difference.gained, difference.lost))
@@ -152,7 +152,7 @@ def main() -> int:
     parser.add_argument("--margin", type=float, default=100 * MARGIN, help="points that count as none (%(default)g)")
     parser.add_argument("--across", action="append", default=[], choices=CONCERNS, help="what may differ")
     given = parser.parse_args()
-    return say(lambda: [compare(read_answers(given.A), read_answers(given.B), given.margin / 100, given.across)])
+    return say(lambda: [compare_sides(read_side(given.A), read_side(given.B), given.margin / 100, given.across)])
 
 
 if __name__ == "__main__":

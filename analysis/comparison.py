@@ -16,7 +16,7 @@ LEVEL = 0.05
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairedComparison:
     """Of the first's answers minus the second's, on the same questions."""
 
     accuracies: tuple[float, float]
@@ -44,13 +44,13 @@ class Comparison:
         return "not told apart"
 
 
-def compare_answers(ours: Sequence[Sample], theirs: Sequence[Sample]) -> Comparison:
+def compare_answers(ours: Sequence[Sample], theirs: Sequence[Sample]) -> PairedComparison:
     """BadInput where the questions are not the same."""
     found = paired_difference(ours, theirs)
     sums = video_sums(question_differences(ours, theirs), lambda line: (line["difference"], 1))
     error = seen_error(sums) if len(sums) > 1 else 0.0
     first, second = (mean([is_correct(line) for line in lines]) for lines in (ours, theirs))
-    return Comparison(
+    return PairedComparison(
         accuracies=(first, second),
         difference=found,
         mcnemar=mcnemar(found.gained, found.lost),

@@ -12,7 +12,7 @@ LEVEL = 0.05  # two-sided
 
 
 def minimum_detectable(error: float, videos: int) -> float:
-    """The difference that is told from 0 in POWER of all samples, by its standard error over so many videos (2 at least).
+    """The difference that is told from 0 in POWER of all samples, by its standard error over videos (2 at least).
 
     >>> round(minimum_detectable(0.01, videos=1000), 3)  # (1.96 + 0.84) standard errors
     0.028

@@ -1,0 +1,1 @@
+"""Report: a sweep as one HTML file that opens from disk."""
