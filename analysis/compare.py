@@ -78,7 +78,9 @@ def read_side(given: str) -> ComparisonSide:
     return ComparisonSide(f"{given} ({done[0].model}, {done[0].data}, {len(done)} cell(s){left})", over_seeds(done))
 
 
-def compare_sides(first: ComparisonSide, second: ComparisonSide, margin: float = MARGIN, across: Sequence[str] = ()) -> str:
+def compare_sides(
+    first: ComparisonSide, second: ComparisonSide, margin: float = MARGIN, across: Sequence[str] = ()
+) -> str:
     """Markdown. BadInput for sides that have nothing in common, or more that differs than is asked for."""
     refuse_mixed([*first.cells, *second.cells], across)
     rows = [(name, compare_answers(*lines)) for name, *lines in _matched(first, second)]

@@ -49,7 +49,11 @@ def _questions(cells: Sequence[Cell]) -> Iterator[tuple[str, str, list[_Pair]]]:
     full = [cell for cell in done if cell.kv_quant == "none" and cell.frames == most]
     if base and most > base.frames:
         pairs = [_Pair(_named(cell, full), cell, base) for cell in full]
-        yield f"{most} frames against the baseline's {base.frames}: what does each strategy make of them?", "accuracy", pairs
+        yield (
+            f"{most} frames against the baseline's {base.frames}: what does each strategy make of them?",
+            "accuracy",
+            pairs,
+        )
     plain = {cell.rearranger: cell for cell in full if cell.strategy == "none"}
     scaled = [_Pair(_named(cell, full), cell, plain[cell.rearranger]) for cell in full if cell.rearranger in plain]
     scaled = [pair for pair in scaled if pair.cell.strategy != "none"]

@@ -15,13 +15,13 @@
   const chosen = () => Object.fromEntries([...new FormData(form)].filter(([, value]) => value));
   const keep = (row, wanted) => Object.entries(wanted).every(([name, value]) => name === "text" || row[name] === undefined || row[name] === value);
 
+  const shown = (panel, wanted) => panel.rows.filter((row) => keep(row, { ...panel.default, ...wanted }));
   const views = panels.map((panel) => {
     const place = document.getElementById(panel.id).querySelector(".plot");
-    return vegaEmbed(place, { ...panel.spec, config, autosize: { type: "fit-x", contains: "padding" } }, { renderer: "svg", actions: false, tooltip: { theme: "custom" } })
-      .then(({ view }) => ({ panel, view }));
+    const spec = { ...panel.spec, config, datasets: { rows: shown(panel, chosen()) }, autosize: { type: "fit-x", contains: "padding" } };
+    return vegaEmbed(place, spec, { renderer: "svg", actions: false, tooltip: { theme: "custom" } });
   });
-  const draw = (wanted) => Promise.all(views.map((made) => made.then(({ panel, view }) =>
-    view.change("rows", vega.changeset().remove(() => true).insert(panel.rows.filter((row) => keep(row, { ...panel.default, ...wanted })))).runAsync())));
+  const draw = (wanted) => Promise.all(views.map((made, place) => made.then(({ view }) => view.data("rows", shown(panels[place], wanted)).runAsync())));
 
   const list = (wanted) => {
     const text = (wanted.text || "").toLowerCase();

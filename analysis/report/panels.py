@@ -20,6 +20,7 @@ Panel = dict[str, Any]  # id, group, title, caption, spec, rows, and the filters
 Row = dict[str, Any]
 SHAPES = {"o": "circle", "s": "square", "D": "diamond", "v": "triangle-down", "^": "triangle-up", "P": "cross"}
 OTHER_SHAPES = ("triangle-right", "triangle-left", "stroke", "arrow", "wedge")
+DASHES = [[7, 3], [2, 3], [7, 3, 2, 3], [1, 0]]  # of references; the last is the baseline's
 MARGIN = 2  # points that count as none
 FULL = {"kv": "none"}
 
@@ -28,7 +29,12 @@ def panels_of_sweep(cells: Sequence[Cell], id: str, colors: Mapping[str, str]) -
     """Those for which the sweep has figures. Colours are CSS variables, so that light and dark paper have their own."""
     done = [cell for cell in cells if cell.status == "done" and "accuracy" in cell.metrics]
     scales = _scales(done, colors)
-    return [*_accuracy(done, id, scales), *_kinds(done, id, scales), *_kv(done, id, scales), *_distances(done, id, scales)]
+    return [
+        *_accuracy(done, id, scales),
+        *_kinds(done, id, scales),
+        *_kv(done, id, scales),
+        *_distances(done, id, scales),
+    ]
 
 
 def _accuracy(cells: Sequence[Cell], id: str, scales: Mapping) -> list[Panel]:
@@ -48,7 +54,9 @@ def _accuracy(cells: Sequence[Cell], id: str, scales: Mapping) -> list[Panel]:
             lines += [{"x": count, "y": level, "of": f"baseline, {base.frames} frames"} for count in sorted(frames)]
         spec = _lines(scales, "frames per video", "accuracy (%)", {"domain": [0, 100]}, lines)
         title = f"Accuracy against frames{f', {regime} videos' if regime else ''}"
-        caption = f"{size(cells, regime)}. Bars: 95 %, bootstrap over videos. In full precision unless a KV is chosen above."
+        caption = (
+            f"{size(cells, regime)}. Bars: 95 %, bootstrap over videos. In full precision unless a KV is chosen above."
+        )
         made.append(_panel(id, "accuracy", place, title, caption, spec, _known(rows), FULL))
     return made
 
@@ -105,9 +113,11 @@ def _kv(cells: Sequence[Cell], id: str, scales: Mapping) -> list[Panel]:
         "encoding": {"x": x, "y": y, "tooltip": _tooltip("bytes")} | scales,
     }
     caption = (
-        "All questions. Dashed: cells that none beats at fewer bytes, by their point estimates, which owe a part to luck."
+        "All questions. Dashed: cells that none beats at fewer bytes, by point estimates, which owe a part to luck."
     )
-    return [_panel(id, "kv", 0, "Accuracy against bytes of the KV prefix", caption, {"layer": [front, points]}, rows, {})]
+    return [
+        _panel(id, "kv", 0, "Accuracy against bytes of the KV prefix", caption, {"layer": [front, points]}, rows, {})
+    ]
 
 
 def _distances(cells: Sequence[Cell], id: str, scales: Mapping) -> list[Panel]:
@@ -148,7 +158,9 @@ def _lines(scales: Mapping, x_title: str, y_title: str, scale: Mapping, referenc
     }
     layers = [bars, lines, points]
     if references:
-        dash = {"field": "of", "type": "nominal", "legend": {"title": None, "orient": "bottom", "symbolType": "stroke"}}
+        names = list(dict.fromkeys(one["of"] for one in references))
+        dash = {"field": "of", "type": "nominal", "scale": {"domain": names, "range": DASHES[-len(names) :]}}
+        dash |= {"legend": {"title": None, "orient": "bottom", "symbolType": "stroke", "symbolSize": 250, "columns": 2}}
         mark = {"type": "line", "color": "currentColor", "opacity": 0.6, "strokeWidth": 1.2}
         layers.insert(
             0,
@@ -203,7 +215,15 @@ def _known(rows: Sequence[Row]) -> list[Row]:
 
 
 def _tooltip(x: str) -> list[dict[str, str]]:
-    names = {"term": "RoPE", "order": "order", "frames": "frames", "kv": "KV", "y": "value", "low": "from", "high": "to"}
+    names = {
+        "term": "RoPE",
+        "order": "order",
+        "frames": "frames",
+        "kv": "KV",
+        "y": "value",
+        "low": "from",
+        "high": "to",
+    }
     if x == "kind":
         names = {"kind": "kind"} | names
     if x == "bytes":
@@ -221,5 +241,3 @@ def _panel(
         **{"id": named, "group": group, "title": printable(title), "caption": printable(caption), "tall": tall},
         **{"spec": spec, "rows": list(rows), "default": dict(default)},
     }
-
-

@@ -29,12 +29,11 @@ from .settings_of_cells import settings_of_cells
 from .theme import theme
 
 HERE = Path(__file__).parent
-LARGEST = 5e6  # bytes
 
 
 def write_report(folders: Sequence[Path], out: Path, across: Sequence[str] = (), videos: int = 3) -> Path:
-    """`out`, one file with everything in it. BadInput for a sweep without a finished cell, or one that mixes models, test
-    sets or versions that `across` does not name."""
+    """`out`, one file with everything in it. BadInput for a sweep without a finished cell, or one that mixes models,
+    test sets or versions without `across` naming them."""
     library = _library()
     sweeps = [_read(folder, across) for folder in folders]
     strategies = looks(cell.strategy for cells in sweeps for cell in cells)
@@ -100,7 +99,7 @@ def _part(number: int, folder: Path, cells: Sequence[Cell], colors: dict[str, st
 
 
 def _rows(sweep: str, cells: Sequence[Cell], colors: dict[str, str]) -> list[dict[str, Any]]:
-    """Of the table of all cells: what is shown with what it is sorted by, and the settings in which the cell differs."""
+    """Of the table of all cells: what is shown with what it is sorted by, and the settings that a cell has alone."""
     rows = []
     for cell, own in zip(cells, settings_of_cells(cells)[1], strict=True):
         known = cell.metrics.get
@@ -155,7 +154,7 @@ def _library() -> str:
     try:
         from vl_convert import javascript_bundle
     except ImportError:
-        raise BadInput("a report is drawn by Vega, which vl-convert-python brings: pip install 'intpv[report]'") from None
+        raise BadInput("a report is drawn by Vega, from vl-convert-python: pip install 'intpv[report]'") from None
     return javascript_bundle().replace("</script", "<\\/script")
 
 

@@ -9,6 +9,7 @@ from rich.table import Column, Table
 from intpv.data.benchmark import VideoItem
 from intpv.data.item_check import check_items
 from intpv.inference.viewing import Viewer
+from intpv.metrics.power import POWER, minimum_detectable, planned_error
 from intpv.record.run_folder import RunFolder
 from intpv.video_llm.video_llm import VideoLLM
 
@@ -19,6 +20,7 @@ from ..run.sibling import analysis
 from .plan import Planned
 
 SHAPING = ("model", "encoder", "budget", "kv_quant", "kv_evict", "frames")  # what the bytes of a prefix follow from
+DIFFER = 0.2  # share of answers that one of two cells alone has right; of RoPE strategies at 64 frames 12 to 50 %
 COLUMNS = ("state", "left", "cached", "KV", "time")  # videos left, those of them cached, bytes per video, all in all
 
 
@@ -41,6 +43,23 @@ def print_plan(cells: Sequence[Planned], left: Sequence[Planned]) -> None:
     console.print(table)
     time = f"about {as_time(total)} of work" if known else "time unknown until a first cell is done"
     console.print(f"{len(left)} of {len(cells)} cells to run: {time}", highlight=False)
+    for asked in work.questions():
+        console.print(detectable_line(asked), highlight=False)
+
+
+def detectable_line(questions: Sequence[int]) -> str:
+    """Which difference of two cells a test set with so many questions of each video can tell; before a cell is done
+    nobody knows how many answers differ, and how far those of a video do so together."""
+    asked = f"{sum(questions)} questions of {len(questions)} videos"
+    if len(questions) < 2:
+        return f"two cells cannot be told apart on {asked}"
+    least, most = (
+        100 * minimum_detectable(planned_error(questions, DIFFER, together), len(questions)) for together in (0, 1)
+    )
+    return (
+        f"two cells on {asked}: told apart in {POWER:.0%} of samples from {least:.1f} points (answers of a video "
+        f"differ independently) or {most:.1f} (all together), if {DIFFER:.0%} of the answers differ"
+    )
 
 
 def estimate(known: dict[int, float], frames: int) -> float | None:
@@ -74,6 +93,10 @@ class _Work:
         self._expected: dict[tuple, dict[str, list[str]]] = {}
         self._ready: dict[tuple, set[str]] = {}  # videos whose tower outputs are in the cache
         self._bytes: dict[tuple, int] = {}
+
+    def questions(self) -> set[tuple[int, ...]]:
+        """Of each test set that was looked at how many each video has."""
+        return {tuple(len(item.questions) for item in items) for items in self._items.values()}
 
     def left(self, cell: Planned) -> tuple[int, int, int]:
         """Videos left, how many of them the cache has through the tower, and the bytes of one packed prefix."""
