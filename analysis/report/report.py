@@ -77,6 +77,7 @@ def _part(number: int, folder: Path, cells: Sequence[Cell], colors: dict[str, st
     done = [cell for cell in cells if cell.status == "done"]
     base = baseline(cells)
     strips, why_none = examples(done, base, videos)
+    panels = panels_of_sweep(cells, f"sweep-{number}", colors)
     return {
         "id": f"sweep-{number}",
         "name": folder.resolve().name,
@@ -87,7 +88,8 @@ def _part(number: int, folder: Path, cells: Sequence[Cell], colors: dict[str, st
         "cells": len(cells),
         "baseline": base and f"{base.frames} frames, {base.rearranger}, no RoPE scaling, full precision",
         "questions": findings_of_sweep(cells, f"sweep-{number}"),
-        "panels": panels_of_sweep(cells, f"sweep-{number}", colors),
+        "panels": panels,
+        "figures": {panel["id"] for panel in panels},
         "failures": [(cell.name, cell.status, cell.reason) for cell in cells if cell.status != "done"],
         "remarks": [(cell.name, remark(cell)) for cell in done if remark(cell)],
         "examples": strips,
