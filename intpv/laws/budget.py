@@ -19,9 +19,9 @@ def checks(budget: Budget, subject: Callable[[], Subject]) -> list[Check]:
     """All of them need a model's tokens; a budget may refuse a model whose frames it cannot take."""
     laws: dict[str, Callable[[Budget, Subject], str]] = {
         "as many as expected": as_expected,
-        "in order of time": in_order,
-        "same video, same tokens": again,
-        "watched by the model": on_model,
+        "in order of time": places_rise,
+        "same video, same tokens": reduced_again,
+        "watched by the model": asked_of_it,
     }
     return [Check(name, partial(_of, law, budget, subject), may_refuse=True) for name, law in laws.items()]
 
@@ -53,7 +53,7 @@ def as_expected(budget: Budget, subject: Subject) -> str:
     return f"{told} tokens of {len(expected)} frames"
 
 
-def in_order(budget: Budget, subject: Subject) -> str:
+def places_rise(budget: Budget, subject: Subject) -> str:
     """Places are those of the whole frame, each once and rising."""
     kept, expected, whole = _reduced(budget, subject)
     for frame, places in enumerate(kept.places or expected):
@@ -62,7 +62,7 @@ def in_order(budget: Budget, subject: Subject) -> str:
     return f"inside frames of {whole} tokens"
 
 
-def again(budget: Budget, subject: Subject) -> str:
+def reduced_again(budget: Budget, subject: Subject) -> str:
     """A cache and a resumed run rely on it."""
     one, other = (_reduced(budget, subject)[0] for _ in range(2))
     if one.places != other.places or not torch.equal(one.tokens, other.tokens):
@@ -70,7 +70,7 @@ def again(budget: Budget, subject: Subject) -> str:
     return "asked twice"
 
 
-def on_model(budget: Budget, subject: Subject) -> str:
+def asked_of_it(budget: Budget, subject: Subject) -> str:
     """A question is answered of what is left."""
     llm, tokens, frames = _shown(budget, subject)
     context = llm.watch(subject.pixels(frames), subject.times(frames), VIDEO)

@@ -21,10 +21,10 @@ VIDEO = "check"
 def checks(rule: KVEvict | NoEvict, subject: Callable[[], Subject]) -> list[Check]:
     """All of them need a model's prefix."""
     laws: dict[str, Callable[[KVEvict | NoEvict, Subject], str]] = {
-        "cap and text are kept": kept,
-        "bytes": nbytes,
-        "same video, same tokens": again,
-        "questions are answered": answers,
+        "cap and text are kept": cap_is_kept,
+        "bytes": told_bytes,
+        "same video, same tokens": evicted_again,
+        "questions are answered": answered_from_it,
     }
     return [Check(name, partial(_of, law, rule, subject), may_refuse=True) for name, law in laws.items()]
 
@@ -44,7 +44,7 @@ def _watched(rule: KVEvict | NoEvict, subject: Subject) -> tuple[VideoLLM, Video
     return llm, context
 
 
-def kept(rule: KVEvict | NoEvict, subject: Subject) -> str:
+def cap_is_kept(rule: KVEvict | NoEvict, subject: Subject) -> str:
     """As many tokens as the cap leaves, in every layer."""
     llm, context = _watched(rule, subject)
     count, layout = llm.packing_rules.capacity(context.layout), context.layout
@@ -58,7 +58,7 @@ def kept(rule: KVEvict | NoEvict, subject: Subject) -> str:
     return f"{count} of {layout.length} tokens in each of {len(counts)} layers, {int(text.sum())} of text among them"
 
 
-def nbytes(rule: KVEvict | NoEvict, subject: Subject) -> str:
+def told_bytes(rule: KVEvict | NoEvict, subject: Subject) -> str:
     """Told before there is a prefix, and held."""
     llm, context = _watched(rule, subject)
     held, rules = context.packed.ledger()["total"], llm.packing_rules
@@ -66,7 +66,7 @@ def nbytes(rule: KVEvict | NoEvict, subject: Subject) -> str:
     return f"{held} bytes"
 
 
-def again(rule: KVEvict | NoEvict, subject: Subject) -> str:
+def evicted_again(rule: KVEvict | NoEvict, subject: Subject) -> str:
     """A resumed run relies on it."""
     one, other = (_watched(rule, subject)[1].packed.kept for _ in range(2))
     if one is not None and other is not None and not torch.equal(one, other):
@@ -74,7 +74,7 @@ def again(rule: KVEvict | NoEvict, subject: Subject) -> str:
     return "watched twice"
 
 
-def answers(rule: KVEvict | NoEvict, subject: Subject) -> str:
+def answered_from_it(rule: KVEvict | NoEvict, subject: Subject) -> str:
     """From what is left."""
     llm, context = _watched(rule, subject)
     (answer,) = llm.ask(context, QUESTIONS[:1])
