@@ -4,6 +4,7 @@ python -m analysis.figures runs/mini_ablation/strided-yarn-f32-int2-0123abcd
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from intpv.logger.mirror import Figure
@@ -13,17 +14,19 @@ from .runs import Cell, read_cell, read_sweep, run_command
 TABLES = "attention_kl.npz"
 
 
-def draw_cell(folder: str | Path) -> list[Figure]:
-    """attention_kl, attention_mass and memory in `folder`, as PNG and PDF, each if the cell has measured it."""
-    cell = read_cell(folder)
+def draw_cell(folder: str | Path, into: Path | None = None) -> list[Figure]:
+    """attention_kl, attention_mass and memory, each if the cell has measured it, as PNG and PDF `into` a folder, by
+    default the cell's."""
+    read = read_cell(folder)
+    cell = replace(read, folder=into or read.folder)  # where figures go
     found: list[Figure | None] = []
-    if (cell.folder / TABLES).exists():
+    if (read.folder / TABLES).exists():
         from .attention_kl_figure import (
             draw_attention_kl,  # matplotlib takes a second, and most cells measure nothing to draw
         )
         from .attention_mass_figure import draw_attention_mass
 
-        found += [draw_attention_kl(cell, _tables(cell)), draw_attention_mass(cell, _tables(cell))]
+        found += [draw_attention_kl(cell, _tables(read)), draw_attention_mass(cell, _tables(read))]
     if "memory/peak_bytes" in cell.metrics:
         from .memory_figure import draw_memory
 

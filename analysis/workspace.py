@@ -17,7 +17,8 @@ from typing import Any, Literal
 
 from intpv.errors import BadInput
 from intpv.escape import printable
-from intpv.logger.wandb import run_id, variable
+from intpv.logger.wandb import run_id
+from intpv.logger.wandb_run import variable
 from intpv.record.atomic import write_json
 from intpv.record.composed import read_composed
 from intpv.record.damaged import Damaged

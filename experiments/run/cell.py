@@ -143,12 +143,16 @@ def _attempt(
             with suppress(OSError):
                 run.fail(error)
         with only_warn(logger):
+            logger.results(folder)
+        with only_warn(logger):
             logger.finish({}, failed=True)
         if interrupted:  # Lightning makes SystemExit of it
             raise KeyboardInterrupt from None
         raise
     if rank:
         return
+    with only_warn(logger):
+        logger.results(folder)
     if config["measure"]["figures"]:
         with only_warn(logger):  # the results are safe: no picture is a reason to call the cell failed
             logger.figures(analysis("figures").draw_cell(folder))

@@ -46,7 +46,7 @@ def _known_keys(folders: tuple[Path, ...]) -> list[str]:
     for folder in folders:
         for file in (*folder.glob("*/*.yaml"), *folder.glob("*/base/*.yaml")):  # base/ holds what options inherit
             group = file.relative_to(folder).parts[0]
-            if group not in (*GLOBAL, "hydra"):
+            if group not in (*GLOBAL, "hydra", "wandb"):
                 keys |= {group, *(f"{group}.{key}" for key in _stated(file))}
     return sorted(keys)
 

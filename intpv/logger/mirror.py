@@ -67,13 +67,15 @@ log = logging.getLogger(__name__)
 
 
 class Mirror(ABC):
-    """Per cell `start`, `video` after each video, `figures` once it is done, `finish`; per sweep `summary`.
+    """Per cell `start`, `video` after each video, at its end `results`, `figures` if it is done, `finish`; per sweep
+    `summary`.
 
     Failures become one warning each. Only a mistake of the caller or the user stops a cell, at its start: TypeError for
     a config that is not plain, BadInput for a package that is not installed.
     """
 
     strips: int = 0  # the first videos of a cell whose frames are wanted by `video`
+    must_arrive: bool = False  # failures are raised, and what an earlier attempt left is replaced: the sync verb
 
     @abstractmethod
     def start(self, sweep: str, cell: str, config: dict, choices: Mapping[str, str | None]) -> None:
@@ -84,6 +86,9 @@ class Mirror(ABC):
 
     def video(self, records: Sequence[Mapping], strip: UInt8[np.ndarray, "h w C"] | None) -> None:  # noqa: B027
         """A video's questions are answered; `strip` shows its frames, None where they are not at hand."""
+
+    def results(self, folder: Path) -> None:  # noqa: B027
+        """The cell has ended, and what results it has are in its run folder."""
 
     def figures(self, figures: Sequence[Figure]) -> None:  # noqa: B027
         """The cell's results are in its folder, and these are the pictures of them."""
@@ -105,6 +110,8 @@ def only_warn(mirror: Mirror, but: tuple[type[Exception], ...] = ()) -> Iterator
     except but:
         raise
     except Exception as error:
+        if mirror.must_arrive:
+            raise
         reason = printable(next(iter(str(error).splitlines()), ""))
         log.warning("%s: %s: %s", type(mirror).__name__, type(error).__name__, reason)
 

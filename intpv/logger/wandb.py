@@ -1,15 +1,12 @@
 """W&B mirror: each cell is a run of W&B, and each sweep one more run with its curves and a table of all cells."""
 
+import hashlib
 import json
-import logging
 import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from io import StringIO
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -18,30 +15,8 @@ from intpv.bounds import check_flag, check_text, check_whole
 from intpv.errors import BadInput
 from intpv.escape import printable
 from intpv.logger.mirror import Curve, Figure, Mirror, only_warn, series
+from intpv.logger.wandb_run import Mode, mode, open_run, staged_with, variable
 from intpv.record.cell_id import config_hash
-
-# A run of W&B: opened in silence, under an id of its own, with all its files in a folder of its own.
-
-
-# what WANDB_MODE may say, and what it means
-Mode = Literal["online", "offline", "disabled", "shared"]
-MODES: dict[str, Mode] = {"": "offline", **{one: one for one in get_args(Mode)}}
-MODES |= {"dryrun": "offline", "run": "online"}
-
-log = logging.getLogger(__name__)
-
-
-def variable(name: str) -> str:
-    """W&B's variable of that name; "" where it is not set."""
-    return os.environ.get(f"WANDB_{name}", "")
-
-
-def mode() -> Mode:
-    """As WANDB_MODE says; offline where it says nothing. BadInput for no mode."""
-    said = variable("MODE").lower()
-    if said not in MODES:
-        raise BadInput(f"WANDB_MODE must be one of {', '.join(filter(None, MODES))}, got {said}")
-    return MODES[said]
 
 
 def run_id(sweep: str, name: str) -> str:
@@ -49,77 +24,21 @@ def run_id(sweep: str, name: str) -> str:
     return config_hash({"group": sweep, "name": name})  # a key called `sweep` would not count
 
 
-def open_run(folder: str, mode: Mode, system: bool, **described: Any) -> Any:
-    """wandb.init with `described` (id, project, config, ...); unsent offline attempts with the same id are removed.
-
-    `system`: with W&B's own statistics of CPU, memory and GPU.
-
-    Not logged in or no network: one warning, and the run is written offline, so that it can still be sent later.
-    """
-    import wandb  # a third of a second that other mirrors need not spend
-
-    settings = _silent(wandb.Settings, system)
-    Path(folder).mkdir(parents=True, exist_ok=True)  # W&B would go to the system's temporary folder without a word
-    remove_unsent(Path(wandb.Settings(root_dir=folder).wandb_dir), described["id"])
-    common = {"dir": folder, "settings": settings, "reinit": "finish_previous", **described}
-    if mode != "offline":
-        try:
-            with redirect_stderr(StringIO()):  # login knows no silence
-                known = wandb.login(prompt=False, verify=False)
-            if not known:  # init would ask at the terminal, before every cell
-                raise ConnectionError("not logged in (`wandb login` or WANDB_API_KEY), or WANDB_MODE=offline is set")
-            return wandb.init(mode=mode, resume="allow", **common)
-        except Exception as error:
-            reason = next(iter(str(error).splitlines()), type(error).__name__)
-            wandb.teardown()  # the failed attempt would hold the id
-            log.warning("W&B is not online: %s. Written offline, send it later with `wandb sync`", reason)
-    return wandb.init(mode="offline", **common)
+def results_hash(folder: Path) -> str:
+    """SHA-256 in hex of what a run folder holds, by which W&B's run is told from one of an earlier attempt."""
+    content = hashlib.sha256()
+    for file in _results(folder):
+        content.update(file.read_bytes())
+    return content.hexdigest()
 
 
-def remove_unsent(folder: Path, identity: str) -> None:
-    """Two offline folders of one id are two histories; the new attempt carries everything, so the old ones can go.
-
-    A folder that was sent stays: sending the new one updates the same run.
-    """
-    for old in folder.glob(f"offline-run-*-{identity}"):
-        if not any(old.glob("*.synced")):
-            shutil.rmtree(old, ignore_errors=True)
+def _results(folder: Path) -> list[Path]:
+    """A failed cell has no metrics, and perhaps no answers."""
+    return [folder / name for name in RESULTS if (folder / name).exists()]
 
 
-@contextmanager
-def staged_with(run: Any) -> Iterator[None]:
-    """A table's files wait for their upload in the run's folder, not in the home folder: they go when the run goes."""
-    if "WANDB_DATA_DIR" in os.environ:  # somebody has chosen a place
-        yield
-        return
-    os.environ["WANDB_DATA_DIR"] = str(Path(run.dir).parent)
-    try:
-        yield
-    finally:
-        del os.environ["WANDB_DATA_DIR"]
-
-
-def _silent(settings: Any, system: bool) -> Any:
-    """Nothing on the terminal; nothing of the machine, the code or the repository: the config says all that.
-
-    A variable of W&B's that somebody has set is left to say otherwise.
-    """
-    ours = {
-        "silent": True,
-        "console": "off",
-        "init_timeout": 30,  # seconds
-        "save_code": False,
-        "disable_code": True,
-        "disable_git": True,
-        "disable_job_creation": True,
-        "x_disable_stats": not system,
-        "x_disable_meta": True,
-        "x_disable_machine_info": not system,
-        "x_save_requirements": False,
-    }
-    return settings(**{key: value for key, value in ours.items() if not variable(key.upper())})
-
-
+RESULTS = ("samples.jsonl", "metrics.json")  # what of a run folder is an artifact of its run
+HASH = "results_sha256"  # where a run's summary has results_hash
 TAG = 64  # characters W&B allows
 COLUMNS = ("id", "question", "kind", "options", "answer", "prediction", "correct", "valid", "choice", "ceiling")
 
@@ -129,7 +48,8 @@ class WandbMirror(Mirror):
     """A run's group is the sweep, its name the cell, its id a hash of both, its tags the options chosen.
 
     What is None here, or only the convention above, is as W&B's own variables say: WANDB_PROJECT, WANDB_MODE,
-    WANDB_NAME, ..., all but WANDB_RUN_ID, under which the cells of a sweep would overwrite each other.
+    WANDB_NAME, ..., all but WANDB_RUN_ID, under which the cells of a sweep would overwrite each other; an
+    agent of `wandb sweep`, which starts each cell by itself, is obeyed in that too.
     """
 
     project: str | None = None  # None: WANDB_PROJECT, else intpv
@@ -144,6 +64,7 @@ class WandbMirror(Mirror):
     questions: int = 64  # rows of that table at most
     _run: Any = field(default=None, init=False, repr=False)
     _shown: list = field(default_factory=list, init=False, repr=False)  # (strip, records) per video
+    _hash: str = field(default="", init=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("project", "entity", "dir", "notes"):
@@ -165,7 +86,7 @@ class WandbMirror(Mirror):
         chosen = {group: option for group, option in choices.items() if option is not None}
         plain = json.loads(json.dumps({**config, "choices": chosen}))  # raises here for anything that is not
         tags = [f"{group}={option}" for group, option in chosen.items()]
-        self._run, self._shown = None, []
+        self._run, self._shown, self._hash = None, [], ""
         if self._mode == "disabled":
             self.strips = 0  # nobody looks at the frames
             return
@@ -176,6 +97,20 @@ class WandbMirror(Mirror):
         """Keep the first videos of this attempt; those of an earlier one are not shown again."""
         if len(self._shown) < self.strips:
             self._shown.append((strip, list(records)))
+
+    def results(self, folder: Path) -> None:
+        """samples.jsonl and metrics.json as an artifact `results-<run id>`; `finish` puts their hash in the summary."""
+        if self._run is None:
+            return
+        import wandb
+
+        with only_warn(self), staged_with(self._run):
+            artifact = wandb.Artifact(f"results-{self._run.id}", "results")
+            for file in _results(folder):
+                artifact.add_file(str(file))
+            if artifact.manifest.entries:
+                self._run.log_artifact(artifact)
+            self._hash = results_hash(folder)
 
     def figures(self, figures: Sequence[Figure]) -> None:
         """Each as an image under `figures/` and its numbers as a table under `tables/`."""
@@ -199,6 +134,8 @@ class WandbMirror(Mirror):
                     self._run.log(known)
                 if self._shown:  # a call of its own: online a table can fail, and the metrics would go with it
                     self._run.log({"samples": _samples(self._shown, self.questions)})
+                if self._hash:  # last: it says that all else was logged
+                    self._run.summary[HASH] = self._hash
             finally:
                 self._run.finish(exit_code=int(failed))
         self._run = None
@@ -221,12 +158,14 @@ class WandbMirror(Mirror):
         return mode() if self.offline is None else "offline" if self.offline else "online"
 
     def _open(self, sweep: str, identity: str, name: str, job_type: str, tags: Sequence[str], config: dict) -> Any:
+        own = variable("RUN_ID") if variable("SWEEP_ID") else ""  # W&B's agent waits for the run that it has named
         tags = (*variable("TAGS").split(","), *self.tags, *tags)
         return open_run(
             os.path.abspath(self.dir or variable("DIR") or "."),  # W&B may run in a process that started elsewhere
             self._mode,
             self.system,
-            id=run_id(sweep, identity),
+            self.must_arrive,
+            id=own or run_id(sweep, identity),
             project=self.project or variable("PROJECT") or "intpv",
             entity=self.entity,  # W&B itself reads what is None
             notes=self.notes,

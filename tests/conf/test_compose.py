@@ -15,7 +15,7 @@ from experiments.run.options import GLOBAL
 from intpv.errors import BadInput
 
 CONF = Path(__file__).parents[2] / "conf"
-NO_GROUP = (*GLOBAL, "sweep")  # nothing is made of their options
+NO_GROUP = (*GLOBAL, "sweep", "wandb")  # nothing is made of their options
 OPTIONS = sorted((file.parent.name, file.stem) for file in CONF.glob("*/*.yaml") if file.parent.name not in NO_GROUP)
 EXAMPLE = {"hf_llava": "llava-hf/llava-1.5-7b-hf"}  # models that have no checkpoint of their own, and what they name
 MADE_HERE = {"smollm2": "python -m experiments.train_smollm2"}  # models of which no repository has the weights

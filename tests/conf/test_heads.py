@@ -20,7 +20,8 @@ CONF = Path(__file__).parents[2] / "conf"
 HEAD = re.compile(r"^# python -m experiments\.evaluate (.*)$", re.MULTILINE)
 FILES = sorted(file for file in CONF.rglob("*.yaml") if file.parent.name not in ("base", "local"))
 COMMANDS = {str(file.relative_to(CONF)): head[1] for file in FILES if (head := HEAD.search(file.read_text()))}
-OF_OTHER_VERBS = {"scorer/llm_judge.yaml": "experiments.score"}  # tests/experiments/test_score.py
+# tests/experiments/test_score.py and test_wandb_agent.py
+OF_OTHER_VERBS = {"scorer/llm_judge.yaml": "experiments.score", "wandb/sweep.yaml": "wandb"}
 
 
 def test_every_head_has_a_command():
