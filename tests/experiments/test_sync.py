@@ -1,9 +1,11 @@
 """The sync verb against a server of W&B's protocol on this machine: what it got is what the run folders hold."""
 
 import json
+import random
 import sys
 
 import pytest
+import wandb
 
 from analysis.figures import draw_cell
 from experiments import sync
@@ -95,6 +97,38 @@ def test_what_arrives_is_what_the_folders_hold_and_arrives_once(server, sweep, r
     assert {one.attempts for one in server.runs.values()} == {1}
 
 
+@pytest.mark.slow
+def test_a_server_that_fails_at_random_gets_everything_in_the_end(server, sweep, run):
+    draw = random.Random(1)
+    kinds, weights = [None, 500, "broken", "time-out"], [80, 8, 8, 4]
+    server.fails = lambda operation: draw.choices(kinds, weights)[0]
+    codes = []
+    while not codes or codes[-1]:
+        codes.append(run(sweep, *TO)[0])
+        assert len(codes) < 6
+    check(server, sweep)
+    assert all(server.failed[kind] for kind in kinds[1:]), server.failed
+
+
+@pytest.mark.slow
+def test_a_run_that_arrived_in_part_is_sent_anew_and_no_other(server, sweep, run, monkeypatch):
+    """The server dies once the second cell's run is open."""
+    monkeypatch.setenv("WANDB_FINISH_TIMEOUT", "1.5")
+    monkeypatch.setattr(sync, "ATTEMPTS", 1)
+    server.fails = lambda operation: 500 if server.asked["UpsertBucket"] > 2 else None
+    code, said = run(sweep, *TO)
+    (line,) = said.splitlines()
+    assert code == 2
+    assert line.endswith(": the same command goes on")
+    half = [one for one in server.runs.values() if HASH not in one.summary]
+    assert (len(server.runs), len(half)) == (2, 1)
+    wandb.teardown()  # the process ends
+    server.fails = lambda operation: None
+    monkeypatch.delenv("WANDB_FINISH_TIMEOUT")
+    assert "2 cells sent, 1 were there already" in run(sweep, *TO)[1]
+    check(server, sweep)
+
+
 @pytest.mark.parametrize(
     ("variables", "arguments", "said"),
     [
@@ -117,6 +151,13 @@ def test_what_cannot_be_sent_is_told_in_a_line(server, sweep, run, monkeypatch, 
     assert not server.runs
 
 
+def test_a_project_is_made_where_that_is_asked_for(server, tmp_path, write_cell, run):  # noqa: F811
+    write_cell(tmp_path / "new", lines=ValueError("no such thing"))
+    code, _ = run(tmp_path / "new", *TO, "--project", "new", "--create-project")
+    assert (code, len(server.runs)) == (0, 2)
+    assert (ENTITY, "new") in server.projects
+
+
 @pytest.mark.parametrize(("name", "said"), [("none", "is no folder"), ("empty", "no cells"), ("begun", "has ended")])
 def test_a_folder_that_is_no_sweep_is_refused(tmp_path, write_cell, run, name, said):  # noqa: F811
     (tmp_path / "empty").mkdir()
@@ -125,3 +166,23 @@ def test_a_folder_that_is_no_sweep_is_refused(tmp_path, write_cell, run, name, s
     assert code == 2
     assert said in text
     assert len(text.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_a_cell_sent_afterwards_is_the_run_that_it_makes_live(bench, server, evaluate, run):
+    live = ["logger=wandb", "logger.offline=false", f"logger.entity={ENTITY}", f"logger.project={PROJECT}"]
+    assert evaluate(*live, "logger.tags=[mine]", "logger.notes=why", "sweep.name=live", "frames=16")[0] == 0
+    (folder,), (first,) = bench.cells("live").values(), server.runs.values()
+    before = content(folder)
+    assert "0 cells sent, 1 were there already" in run(folder.parent)[1]
+    del server.runs[first.id]
+    assert "1 cells sent, 0 were there already" in run(folder.parent)[1]
+    assert content(folder) == before
+    second = server.runs[first.id]
+    kept = ("groupName", "displayName", "jobType", "tags", "notes", "project", "entity")
+    assert [second.fields.get(key) for key in kept] == [first.fields.get(key) for key in kept]
+    configs = [{key: value for key, value in one.config.items() if key != "_wandb"} for one in (first, second)]
+    assert configs[0] == configs[1]
+    assert "mine" in second.fields["tags"]
+    assert (second.state, second.metrics()) == (first.state, first.metrics())
+    assert second.summary.keys() == first.summary.keys()
