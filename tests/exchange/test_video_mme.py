@@ -27,10 +27,7 @@ def test_round_trip(lines, facts, tmp_path, kept):
 def test_the_templates_own_ids_where_they_are_known(lines, facts, tmp_path):
     first, second, *_ = lines()
     named = [
-        {
-            **line,
-            "labels": {"duration": "long", "video_id": "001", "question_id": f"001-{number}"},
-        }  # of a file of theirs
+        {**line, "labels": {"duration": "long", "video_id": "001", "question_id": f"001-{number}"}}  # of their files
         for number, line in enumerate((first, second), 1)
     ]
     (video,) = json.loads(write(named, facts, tmp_path)[0].read_text())
