@@ -21,7 +21,12 @@
     const spec = { ...panel.spec, config, datasets: { rows: shown(panel, chosen()) }, autosize: { type: "fit-x", contains: "padding" } };
     return vegaEmbed(place, spec, { renderer: "svg", actions: false, tooltip: { theme: "custom" } });
   });
-  const draw = (wanted) => Promise.all(views.map((made, place) => made.then(({ view }) => view.data("rows", shown(panels[place], wanted)).runAsync())));
+  const draw = (wanted) => Promise.all(views.map(async (made, place) => {
+    const own = shown(panels[place], wanted);
+    const { view } = await made;
+    document.getElementById(panels[place].id).classList.toggle("empty", !own.length);
+    if (own.length) await view.data("rows", own).runAsync();
+  }));
 
   const list = (wanted) => {
     const text = (wanted.text || "").toLowerCase();

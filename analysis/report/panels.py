@@ -134,7 +134,7 @@ def _distances(cells: Sequence[Cell], id: str, scales: Mapping) -> list[Panel]:
         y = {"field": "kind", "type": "nominal", "title": None, "sort": None, "axis": {"labelLimit": 220}}
         shade = {"field": "y", "type": "quantitative", "scale": {"type": "log", "scheme": "viridis"}, "title": "nat"}
         encoding = {"x": x, "y": y, "color": shade, "tooltip": _tooltip("frames")}
-        spec = {"mark": "rect", "encoding": encoding, "height": {"step": 16}}
+        spec = {"mark": "rect", "encoding": encoding, "height": 18 * len({row["kind"] for row in rows})}
         made.append(_panel(id, "kl", len(made), "Attention KL, all cells", "In nat.", spec, rows, {}, tall=True))
     return made
 
