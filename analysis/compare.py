@@ -11,11 +11,12 @@ values, unless `--across` says that this difference is what is asked for.
 
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 from intpv.errors import BadInput
 from intpv.escape import printable
@@ -124,7 +125,8 @@ def _by_kind(ours: Lines, theirs: Lines) -> Iterator[tuple[str, Lines, Lines]]:
     """All questions, then each regime and each kind where there are several; labels and kinds are the first side's."""
     yield "all", ours, theirs
     other = {line["id"]: line for line in theirs}
-    for key in (lambda line: line["labels"].get(LABEL), itemgetter("kind")):
+    keys: tuple[Callable[[Sample], Any], ...] = (lambda line: line["labels"].get(LABEL), itemgetter("kind"))
+    for key in keys:
         parts = groups(ours, key)
         if len(parts) > 1:
             for name, lines in parts.items():

@@ -99,9 +99,14 @@ def _kv(cells: Sequence[Cell], id: str, scales: Mapping) -> list[Panel]:
     for row in sorted(rows, key=lambda row: (row["x"], -row["y"])):
         row["front"] = row["y"] > best
         best = max(best, row["y"])
-    x = {"field": "x", "type": "quantitative", "scale": {"type": "log"}, "title": "bytes of the KV prefix"}
+    x: dict[str, Any] = {
+        "field": "x",
+        "type": "quantitative",
+        "scale": {"type": "log"},
+        "title": "bytes of the KV prefix",
+    }
     x |= {"axis": {"format": "~s", "grid": False}}
-    y = {"field": "y", "type": "quantitative", "title": "accuracy (%)", "scale": {"zero": False}}
+    y: dict[str, Any] = {"field": "y", "type": "quantitative", "title": "accuracy (%)", "scale": {"zero": False}}
     front = {
         "transform": [{"filter": "datum.front"}],
         "mark": {"type": "line", "color": "currentColor", "opacity": 0.5, "strokeDash": [4, 3]},
@@ -130,8 +135,14 @@ def _distances(cells: Sequence[Cell], id: str, scales: Mapping) -> list[Panel]:
     if len(measured) > 1:
         rows = [_row(cell, cell.frames, cell.metrics, name, 1) for cell in measured]
         rows = [row | {"kind": f"{row['term']} · {row['kv']}"} for row in rows]
-        x = {"field": "x", "type": "ordinal", "title": "frames per video", "axis": {"labelAngle": 0}}
-        y = {"field": "kind", "type": "nominal", "title": None, "sort": None, "axis": {"labelLimit": 220}}
+        x: dict[str, Any] = {"field": "x", "type": "ordinal", "title": "frames per video", "axis": {"labelAngle": 0}}
+        y: dict[str, Any] = {
+            "field": "kind",
+            "type": "nominal",
+            "title": None,
+            "sort": None,
+            "axis": {"labelLimit": 220},
+        }
         shade = {"field": "y", "type": "quantitative", "scale": {"type": "log", "scheme": "viridis"}, "title": "nat"}
         encoding = {"x": x, "y": y, "color": shade, "tooltip": _tooltip("frames")}
         spec = {"mark": "rect", "encoding": encoding, "height": 18 * len({row["kind"] for row in rows})}
@@ -141,22 +152,29 @@ def _distances(cells: Sequence[Cell], id: str, scales: Mapping) -> list[Panel]:
 
 def _lines(scales: Mapping, x_title: str, y_title: str, scale: Mapping, references: Sequence[Row]) -> dict[str, Any]:
     """A line per strategy and order with bars of its interval, beside each other, and grey references behind."""
-    x = {"field": "x", "type": "ordinal", "title": x_title, "axis": {"labelAngle": 0}}
-    y = {"field": "y", "type": "quantitative", "title": y_title, "scale": scale}
+    x: dict[str, Any] = {"field": "x", "type": "ordinal", "title": x_title, "axis": {"labelAngle": 0}}
+    y: dict[str, Any] = {"field": "y", "type": "quantitative", "title": y_title, "scale": scale}
     apart = {"xOffset": {"field": "rope", "type": "nominal"}}
-    own = {"x": x, "y": y, "color": scales["color"]}
-    bars = {"mark": {"type": "rule", "strokeWidth": 1.5}, "encoding": own | apart | {"y": y | {"field": "low"}}}
+    own: dict[str, Any] = {"x": x, "y": y, "color": scales["color"]}
+    bars: dict[str, Any] = {
+        "mark": {"type": "rule", "strokeWidth": 1.5},
+        "encoding": own | apart | {"y": y | {"field": "low"}},
+    }
     bars["encoding"]["y2"] = {"field": "high"}
-    lines = {"mark": {"type": "line", "strokeWidth": 1.2, "opacity": 0.6}, "encoding": own | apart}
+    lines: dict[str, Any] = {"mark": {"type": "line", "strokeWidth": 1.2, "opacity": 0.6}, "encoding": own | apart}
     lines["encoding"]["detail"] = [{"field": "order"}, {"field": "kv"}]
     points = {
         "mark": {"type": "point", "filled": True, "size": 45, "opacity": 1},
         "encoding": own | apart | {"shape": scales["shape"], "tooltip": _tooltip("frames")},
     }
-    layers = [bars, lines, points]
+    layers: list[dict[str, Any]] = [bars, lines, points]
     if references:
         names = list(dict.fromkeys(one["of"] for one in references))
-        dash = {"field": "of", "type": "nominal", "scale": {"domain": names, "range": DASHES[-len(names) :]}}
+        dash: dict[str, Any] = {
+            "field": "of",
+            "type": "nominal",
+            "scale": {"domain": names, "range": DASHES[-len(names) :]},
+        }
         dash |= {"legend": {"title": None, "orient": "bottom", "symbolType": "stroke", "symbolSize": 250, "columns": 2}}
         mark = {"type": "line", "color": "currentColor", "opacity": 0.6, "strokeWidth": 1.2}
         layers.insert(
@@ -167,16 +185,16 @@ def _lines(scales: Mapping, x_title: str, y_title: str, scale: Mapping, referenc
 
 
 def _forest(scales: Mapping, kinds: int) -> dict[str, Any]:
-    y = {"field": "kind", "type": "nominal", "title": None, "axis": {"labelLimit": 140, "grid": True}}
-    x = {"field": "y", "type": "quantitative", "title": "difference (points)"}
+    y: dict[str, Any] = {"field": "kind", "type": "nominal", "title": None, "axis": {"labelLimit": 140, "grid": True}}
+    x: dict[str, Any] = {"field": "y", "type": "quantitative", "title": "difference (points)"}
     apart = {"yOffset": {"field": "rope", "type": "nominal"}}
-    own = {"y": y, "color": scales["color"]} | apart
+    own: dict[str, Any] = {"y": y, "color": scales["color"]} | apart
     band = {
         "data": {"values": [{"from": -MARGIN, "to": MARGIN}]},
         "mark": {"type": "rect", "color": "currentColor", "opacity": 0.1},
         "encoding": {"x": {"field": "from", "type": "quantitative"}, "x2": {"field": "to"}},
     }
-    bars = {"mark": {"type": "rule", "strokeWidth": 1.5}, "encoding": own | {"x": x | {"field": "low"}}}
+    bars: dict[str, Any] = {"mark": {"type": "rule", "strokeWidth": 1.5}, "encoding": own | {"x": x | {"field": "low"}}}
     bars["encoding"]["x2"] = {"field": "high"}
     points = {
         "mark": {"type": "point", "filled": True, "size": 45, "opacity": 1},
