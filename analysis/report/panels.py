@@ -37,7 +37,7 @@ def panels_of_sweep(cells: Sequence[Cell], id: str, colors: Mapping[str, str]) -
     ]
 
 
-def _accuracy(cells: Sequence[Cell], id: str, scales: Mapping) -> list[Panel]:
+def _accuracy(cells: Sequence[Cell], id: str, scales: dict[str, Any]) -> list[Panel]:
     base = baseline(cells)
     made = []
     for place, regime in enumerate(regimes(cells)):
@@ -65,7 +65,7 @@ def _reference(cells: Sequence[Cell], metric: str, label: str) -> list[Row]:
     return [{"x": frames, "y": level, "of": label} for frames, level in sorted(levels.items())]
 
 
-def _kinds(cells: Sequence[Cell], id: str, scales: Mapping) -> list[Panel]:
+def _kinds(cells: Sequence[Cell], id: str, scales: dict[str, Any]) -> list[Panel]:
     """Differences to the baseline by kind of question, with their intervals."""
     base, read, rows = baseline(cells), cache(Cell.samples), []
     for cell in (cell for cell in cells if base and cell is not base and cell.kv_quant == "none"):
@@ -75,7 +75,9 @@ def _kinds(cells: Sequence[Cell], id: str, scales: Mapping) -> list[Panel]:
                 found = paired_difference(ours[kind], theirs[kind])
             except BadInput:
                 continue
-            low, high = (found.low, found.high) if found.ci95_low is None else (found.ci95_low, found.ci95_high)
+            low, high = found.ci95_low, found.ci95_high
+            if low is None or high is None:
+                low, high = found.low, found.high
             ends = {"y": 100 * found.mean, "low": 100 * low, "high": 100 * high}
             rows.append(_options(cell) | {"kind": printable(kind)} | ends)
     if not rows or not base:
@@ -90,7 +92,7 @@ def _kinds(cells: Sequence[Cell], id: str, scales: Mapping) -> list[Panel]:
     return [_panel(id, "kinds", 0, title, caption, spec, rows, FULL | {"frames": most}, tall=True)]
 
 
-def _kv(cells: Sequence[Cell], id: str, scales: Mapping) -> list[Panel]:
+def _kv(cells: Sequence[Cell], id: str, scales: dict[str, Any]) -> list[Panel]:
     known = [cell for cell in cells if cell.metrics.get("kv/bytes")]
     if len({cell.kv_quant for cell in known}) < 2:
         return []
@@ -122,7 +124,7 @@ def _kv(cells: Sequence[Cell], id: str, scales: Mapping) -> list[Panel]:
     ]
 
 
-def _distances(cells: Sequence[Cell], id: str, scales: Mapping) -> list[Panel]:
+def _distances(cells: Sequence[Cell], id: str, scales: dict[str, Any]) -> list[Panel]:
     """Attention KL of quantisation: curves of each KV level, and all levels as a heatmap."""
     name = "attention_kl/local/all/mean"
     measured = [cell for cell in cells if cell.kv_quant != "none" and cell.metrics.get(name)]
@@ -150,7 +152,9 @@ def _distances(cells: Sequence[Cell], id: str, scales: Mapping) -> list[Panel]:
     return made
 
 
-def _lines(scales: Mapping, x_title: str, y_title: str, scale: Mapping, references: Sequence[Row]) -> dict[str, Any]:
+def _lines(
+    scales: dict[str, Any], x_title: str, y_title: str, scale: Mapping, references: Sequence[Row]
+) -> dict[str, Any]:
     """A line per strategy and order with bars of its interval, beside each other, and grey references behind."""
     x: dict[str, Any] = {"field": "x", "type": "ordinal", "title": x_title, "axis": {"labelAngle": 0}}
     y: dict[str, Any] = {"field": "y", "type": "quantitative", "title": y_title, "scale": scale}
@@ -184,7 +188,7 @@ def _lines(scales: Mapping, x_title: str, y_title: str, scale: Mapping, referenc
     return {"layer": layers}
 
 
-def _forest(scales: Mapping, kinds: int) -> dict[str, Any]:
+def _forest(scales: dict[str, Any], kinds: int) -> dict[str, Any]:
     y: dict[str, Any] = {"field": "kind", "type": "nominal", "title": None, "axis": {"labelLimit": 140, "grid": True}}
     x: dict[str, Any] = {"field": "y", "type": "quantitative", "title": "difference (points)"}
     apart = {"yOffset": {"field": "rope", "type": "nominal"}}
