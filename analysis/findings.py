@@ -59,7 +59,6 @@ def section() -> str:
     parts = [
         _filled(head),
         _table(cells),
-        f"![accuracy against frames](analysis/results/{SCALING}/accuracy.png)",
         "\n".join(_filled(f"* {item}") for item in items),
         f"The same again, then the tables and this section from it:\n\n```\n{_commands()}\n```\n\n",
     ]

@@ -64,7 +64,19 @@ def test_every_command_of_evaluate_is_composed():
 
 @pytest.mark.parametrize(
     "group",
-    ["encoder", "rearranger", "rope_strategy", "budget", "kv_quant", "kv_evict", "logger", "cache", "measure"],
+    [
+        "encoder",
+        "rearranger",
+        "rope_strategy",
+        "budget",
+        "kv_quant",
+        "kv_evict",
+        "logger",
+        "cache",
+        "measure",
+        "data",
+        "scorer",
+    ],
 )
 def test_the_options_of_the_table_are_those_of_conf(group):
     row = " ".join(re.findall(rf"^\|`{group}`[\w, ]*\|(.*)\|$", README, re.MULTILINE))

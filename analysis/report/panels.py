@@ -157,6 +157,7 @@ def _lines(
 ) -> dict[str, Any]:
     """A line per strategy and order with bars of its interval, beside each other, and grey references behind."""
     x: dict[str, Any] = {"field": "x", "type": "ordinal", "title": x_title, "axis": {"labelAngle": 0}}
+    x["scale"] = {"type": "band", "paddingInner": 0.7, "paddingOuter": 0.3}  # strategies stand close to their number
     y: dict[str, Any] = {"field": "y", "type": "quantitative", "title": y_title, "scale": scale}
     apart = {"xOffset": {"field": "rope", "type": "nominal"}}
     own: dict[str, Any] = {"x": x, "y": y, "color": scales["color"]}

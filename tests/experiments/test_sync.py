@@ -78,6 +78,7 @@ def check(server, sweep):
     assert runs["silent summary"].state == "finished"
 
 
+@pytest.mark.slow
 def test_what_arrives_is_what_the_folders_hold_and_arrives_once(server, sweep, run, tmp_path):
     before = content(sweep)
     code, said = run(sweep, *TO)
