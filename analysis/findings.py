@@ -157,10 +157,12 @@ def _mean_of(trainings: int) -> str:
 def _limits(cell: Mapping, trainings: int) -> str:
     kinds = {name.rsplit("/", 1)[1]: value for name, value in cell.items() if name.startswith("slow/skill/")}
     skills = ", ".join(f"{kind} {value:.2f}" for kind, value in sorted(kinds.items(), key=lambda item: -item[1]))
+    times = {1: "once", 2: "twice"}.get(trainings, f"{trainings} times")
+    shown = "; a loss is named where every training shows it" * (trainings > 1)
     return (
-        f"**Limits.** {trainings} training{'s' * (trainings > 1)} of one mini model on rendered clips: a mechanism, "
-        f"not a law. A loss is named where every training shows it. Skill at {FRAMES[0]} slow frames by kind: "
-        f"{skills}. What it has not learnt it cannot lose either. Of so many intervals some leave out 0 by luck."
+        f"**Limits.** One mini model, trained {times}{shown}. It has seen one kind of picture and 94 words: evidence "
+        f"about mechanisms, **not about any 7B model**. Skill at {FRAMES[0]} slow frames by kind: {skills}. What it "
+        "has not learnt it cannot lose either. Of so many intervals some leave out 0 by luck."
     )
 
 

@@ -69,7 +69,7 @@ def test_another_file_gives_another_section(tmp_path, monkeypatch):
         header, *rows = csv.reader(opened)
     with file.open("w", newline="", encoding="utf-8") as opened:
         csv.writer(opened).writerows(
-            [header, *([*row[: header.index("mean")], -0.123, -0.2, -0.1, -0.2, -0.1] for row in rows)]
+            [header, *([*row[: header.index("mean")], -0.123, -0.2, -0.1, -0.2, -0.1, ""] for row in rows)]
         )
     before = section()
     monkeypatch.setattr(findings, "RESULTS", results)
