@@ -21,6 +21,7 @@ from .ranks import rank_of
 from .sibling import analysis
 
 log = logging.getLogger(__name__)
+SAID = "multirun.yaml"  # Hydra writes there with what a sweep was started
 HERE = (".SweepLauncher", ".BasicLauncher")  # launchers under which this process learns what becomes of a cell
 
 
@@ -31,9 +32,13 @@ class SweepEnd(Callback):
         with suppress(OmegaConfBaseException):  # Hydra comes upon it next, and there it is said in one line
             how = "" if config.sweep.name else ": the same command goes on here, sweep.name=... gives it another name"
             console.print(f"{config.hydra.sweep.dir}{how}", markup=False, highlight=False, soft_wrap=True)
+            said = Path(config.hydra.sweep.dir) / SAID
+            self.before = said.read_bytes() if said.exists() else None
 
     def on_multirun_end(self, config: DictConfig, **kwargs) -> None:
         folder, cells = Path(config.hydra.sweep.dir), []
+        if config.sweep.dry_run:  # a plan of another sweep must not become what this one was run with
+            _put_back(folder / SAID, self.before)
         nothing_ran = outcome.elsewhere and not outcome.changed
         if not config.sweep.dry_run and not nothing_ran:
             with _despite("tables and figures"):
@@ -62,6 +67,16 @@ class SweepEnd(Callback):
                 analysis("table").print_table([analysis("runs").read_cell(folder)], console)
                 console.print(folder, highlight=False)
         outcome.say()
+
+
+def _put_back(file: Path, before: bytes | None) -> None:
+    """As it was; without a file before, without the folder too, if it holds nothing else."""
+    if before is not None:
+        file.write_bytes(before)
+        return
+    file.unlink(missing_ok=True)
+    with suppress(OSError):
+        file.parent.rmdir()
 
 
 def _learn(cells: Sequence[Any]) -> None:

@@ -20,6 +20,17 @@ def test_cells_of_other_sizes_are_not_told_alike(evaluate, arguments):
     assert re.search(r"two cells on \d+ questions of \d+ videos: told apart in 80% of samples from \d", said), said
 
 
+def test_a_plan_changes_nothing_of_what_a_sweep_was_run_with(bench, evaluate):
+    sweep = bench.folder / "runs" / "planned"
+    assert evaluate("-m", "sweep.name=planned", "sweep.dry_run=true", "frames=8,16")[0] == 0
+    assert not sweep.exists()
+    sweep.mkdir(parents=True)
+    (sweep / "multirun.yaml").write_text("hydra: {}  # as it was run\n")
+    assert evaluate("-m", "sweep.name=planned", "sweep.dry_run=true", "frames=8,16")[0] == 0
+    assert [file.name for file in sweep.iterdir()] == ["multirun.yaml"]
+    assert (sweep / "multirun.yaml").read_text() == "hydra: {}  # as it was run\n"
+
+
 def test_what_can_be_told_is_what_a_t_test_would_tell():
     """With equally many questions a video is one draw of their number, or as many."""
     found = re.search(r"from ([\d.]+) points .* or ([\d.]+) ", detectable_line([10] * 30))
