@@ -33,4 +33,5 @@ def test_what_is_timed_brings_every_frame_back(shape):
         ours = Regroup(shape, 16, rearranger, torch.device("cpu"))
         groups = rearranger.split(ours.pixels, ours.order)
         frames = rearranger.merge(groups.flatten(3), ours.order).view(ours.pixels.shape)
-        assert torch.equal(frames, ours.pixels) == rearranger.restore or name == "contiguous", name
+        close = torch.allclose(frames, ours.pixels, rtol=0, atol=1e-6)  # the mean of what is shown thrice is rounded
+        assert close == rearranger.restore or name == "contiguous", name
