@@ -1,6 +1,7 @@
 """Every strategy that has a YAML, and two videos with text around them: a new option is under the laws at once."""
 
 import functools
+import itertools
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,11 @@ def layout(request) -> Layout:
 @pytest.fixture(params=SIZES, ids=lambda geometry: f"d{geometry.head_dim}")
 def geometry(request) -> RopeGeometry:
     return request.param
+
+
+def everywhere(factors=(1.0,)) -> list[tuple[RopeGeometry, Layout, float]]:
+    """Each geometry with each layout and factor: where thousands of tests of a millisecond would take minutes."""
+    return list(itertools.product(SIZES, LAYOUTS, factors))
 
 
 def geometry_of(rotary, trained_length: int, growing: tuple[str, ...] = (), length: int = 1) -> RopeGeometry:

@@ -10,7 +10,7 @@ from intpv.rope_strategy.resonance import ResonanceScaling
 from intpv.rope_strategy.strategy import RopeStrategy
 
 from ..tiny import tiny_model
-from .conftest import YAMLS, built
+from .conftest import YAMLS, built, everywhere
 
 FACTORS = [1.0, 1.5, 4.0, 7.3]
 LAWS = [
@@ -28,18 +28,19 @@ def test_every_strategy_keeps_the_laws(name, law):
         assert law.may_refuse
 
 
-@pytest.mark.parametrize("factor", FACTORS)
-def test_angles_are_positions_times_inv_freq(strategy, geometry, layout, factor):
+def test_angles_are_positions_times_inv_freq(strategy):
     if type(strategy).angles is not RopeStrategy.angles:
         pytest.skip("its angles are its own: `experiments.check` holds a model to them")
-    outer = torch.outer(strategy.positions(layout, factor)[0], strategy.inv_freq(geometry, factor))
-    assert torch.equal(strategy.angles(layout, geometry, factor), outer)
+    for geometry, layout, factor in everywhere(FACTORS):
+        outer = torch.outer(strategy.positions(layout, factor)[0], strategy.inv_freq(geometry, factor))
+        assert torch.equal(strategy.angles(layout, geometry, factor), outer), (geometry, layout, factor)
 
 
-@pytest.mark.parametrize("factor", FACTORS[1:])
-def test_no_token_turns_further_than_without_scaling(strategy, geometry, layout, factor):
-    fastest = baseline_inv_freq(geometry)
-    if isinstance(strategy, ResonanceScaling):  # a wavelength may be rounded down by half a token
-        fastest = fastest / (1 - fastest / (4 * torch.pi))
-    unscaled = torch.outer(torch.arange(layout.length).float(), fastest)
-    assert (strategy.angles(layout, geometry, factor) <= unscaled * (1 + 1e-6)).all()
+def test_no_token_turns_further_than_without_scaling(strategy):
+    for geometry, layout, factor in everywhere(FACTORS[1:]):
+        fastest = baseline_inv_freq(geometry)
+        if isinstance(strategy, ResonanceScaling):  # a wavelength may be rounded down by half a token
+            fastest = fastest / (1 - fastest / (4 * torch.pi))
+        unscaled = torch.outer(torch.arange(layout.length).float(), fastest)
+        angles = strategy.angles(layout, geometry, factor)
+        assert (angles <= unscaled * (1 + 1e-6)).all(), (geometry, layout, factor)

@@ -19,7 +19,7 @@ from intpv.rope_strategy.partitioned import PartitionedStrategy
 from intpv.rope_strategy.visual_only import VisualOnlyScaling
 from intpv.rope_strategy.yarn import YarnScaling
 
-from .conftest import YAMLS, built, rotation_of
+from .conftest import YAMLS, built, everywhere, rotation_of
 
 SCALING = [path.stem for path in YAMLS if path.stem != "none" and not isinstance(built(path.stem), PartitionedStrategy)]
 FACTORS = [1.5, 4.0, 7.3]
@@ -32,27 +32,28 @@ def scaling(request):
 
 
 @pytest.mark.parametrize("modifiers", MODIFIERS, ids=str)
-def test_at_factor_one_it_is_the_baseline_bit_for_bit(scaling, geometry, layout, modifiers):
+def test_at_factor_one_it_is_the_baseline_bit_for_bit(scaling, modifiers):
     changed = replace(scaling, **modifiers)
-    expected = torch.outer(torch.arange(layout.length).float(), baseline_inv_freq(geometry))
-    assert torch.equal(changed.angles(layout, geometry, 1.0), expected)
-    assert changed.scale(geometry, 1.0) == 1.0
+    for geometry, layout, factor in everywhere():
+        expected = torch.outer(torch.arange(layout.length).float(), baseline_inv_freq(geometry))
+        assert torch.equal(changed.angles(layout, geometry, factor), expected), (geometry, layout)
+        assert changed.scale(geometry, factor) == 1.0, (geometry, layout)
 
 
-@pytest.mark.parametrize("factor", FACTORS)
-def test_visual_linear_is_visual_only(geometry, layout, factor):
+def test_visual_linear_is_visual_only():
     both = LinearScaling(visual=True), VisualOnlyScaling()
-    visual, only = (strategy.angles(layout.ask(9), geometry, factor) for strategy in both)
-    torch.testing.assert_close(visual, only, rtol=3e-7, atol=0)  # roundings of float32: only's of positions and table
+    for geometry, layout, factor in everywhere(FACTORS):
+        visual, only = (strategy.angles(layout.ask(9), geometry, factor) for strategy in both)
+        torch.testing.assert_close(visual, only, rtol=3e-7, atol=0)  # roundings of float32: positions and table
 
 
-@pytest.mark.parametrize("factor", FACTORS)
-def test_text_steps_by_training_and_frames_by_the_scaled_angles(scaling, geometry, layout, factor):
-    steps = replace(scaling, visual=True).angles(layout, geometry, factor).double().diff(dim=0)
-    plain = scaling.angles(layout, geometry, factor).double().diff(dim=0)
-    frames = torch.tensor([span.is_frame for span in layout.spans for _ in range(span.length)])[:-1]
-    trained = baseline_inv_freq(geometry).double().expand_as(steps)
-    torch.testing.assert_close(steps, torch.where(frames[:, None], plain, trained), rtol=0, atol=5e-5)
+def test_text_steps_by_training_and_frames_by_the_scaled_angles(scaling):
+    for geometry, layout, factor in everywhere(FACTORS):
+        steps = replace(scaling, visual=True).angles(layout, geometry, factor).double().diff(dim=0)
+        plain = scaling.angles(layout, geometry, factor).double().diff(dim=0)
+        frames = torch.tensor([span.is_frame for span in layout.spans for _ in range(span.length)])[:-1]
+        trained = baseline_inv_freq(geometry).double().expand_as(steps)
+        torch.testing.assert_close(steps, torch.where(frames[:, None], plain, trained), rtol=0, atol=5e-5)
 
 
 @pytest.mark.parametrize("factor", FACTORS)
@@ -64,12 +65,13 @@ def test_visual_without_frames_is_the_table_of_training(scaling, geometry, facto
 
 
 @pytest.mark.parametrize("modifiers", MODIFIERS, ids=str)
-@pytest.mark.parametrize("factor", FACTORS)
-def test_the_prefix_does_not_depend_on_the_question(scaling, geometry, layout, factor, modifiers):
+def test_the_prefix_does_not_depend_on_the_question(scaling, modifiers):
     changed = replace(scaling, **modifiers)
-    prefix = changed.angles(layout, geometry, factor)
-    for length in (1, 40):
-        assert torch.equal(changed.angles(layout.ask(length), geometry, factor)[: layout.length], prefix)
+    for geometry, layout, factor in everywhere(FACTORS):
+        prefix = changed.angles(layout, geometry, factor)
+        for length in (1, 40):
+            asked = changed.angles(layout.ask(length), geometry, factor)
+            assert torch.equal(asked[: layout.length], prefix), (geometry, layout, factor)
 
 
 @pytest.mark.parametrize("modifiers", MODIFIERS, ids=str)
