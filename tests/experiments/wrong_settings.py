@@ -54,6 +54,7 @@ NULLS |= {
     "prefill_tokens",
     "scores",
     "kv_evict.bytes",
+    "budget.tokens",
 }  # the path where another setting has the name
 OF_LIGHTNING = {"default_hp_metric"}
 NO_SETTING = ("_target_", "_convert_", "_partial_")
