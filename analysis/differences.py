@@ -19,10 +19,10 @@ from intpv.metrics.paired import paired_difference, question_differences
 from intpv.metrics.sample import groups, mean
 from intpv.record.samples import Sample
 
-from .pairs import Read, baseline, full_precision, paired_lines, partners
+from .pairs import baseline, full_precision, paired_lines, partners
 from .runs import Cell
 from .score_columns import regimes
-from .seeds import by_training
+from .seeds import runs_by_training
 
 REFERENCES = ("baseline", "full precision")
 IDENTITY = ("rearranger", "rope_strategy", "variant", "frames", "kv_quant", "runs", "reference", "regime", "kind")
@@ -40,7 +40,8 @@ def differences(cells: Sequence[Cell]) -> Iterator[dict]:
             if cell.status == "done" and reference is not None:
                 pairs, columns = partners(cell, reference), regimes(cells)
                 try:
-                    alone = [_means(read, one, reference, columns) for one in by_training(cell).values()]
+                    own = [[pair for pair in pairs if pair[0] in runs] for runs in runs_by_training(cell).values()]
+                    alone = [_means(*paired_lines(read, some), columns) for some in own]
                     for row in _rows(*paired_lines(read, pairs), columns):
                         trainings = [means[row["regime"], row["kind"]] for means in alone]
                         yield _identity(cell) | {"runs": len(pairs), "reference": name, "trainings": trainings} | row
@@ -82,11 +83,11 @@ def _rows(ours: Sequence[Sample], theirs: Sequence[Sample], columns: Sequence[st
         yield place | {name: found[name] for name in COUNTS} | shares
 
 
-def _means(read: Read, cell: Cell, reference: Cell, columns: Sequence[str]) -> dict[tuple[str, str], float]:
+def _means(ours: Sequence[Sample], theirs: Sequence[Sample], columns: Sequence[str]) -> dict[tuple[str, str], float]:
     """(regime, kind) -> the mean difference alone."""
-    lines, means = paired_lines(read, partners(cell, reference)), {}
-    for place, *own in _places(*lines, columns):
-        each = [line["difference"] for line in question_differences(*own)]
+    means = {}
+    for place, mine, other in _places(ours, theirs, columns):
+        each = [line["difference"] for line in question_differences(mine, other)]
         means[place["regime"], place["kind"]] = round(mean(each), DIGITS)
     return means
 

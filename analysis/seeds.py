@@ -30,11 +30,16 @@ def over_seeds(cells: Sequence[Cell]) -> list[Cell]:
 
 def by_training(cell: Cell) -> dict[int, Cell]:
     """model.seed -> its own runs as one; nothing of a cell that has only one training."""
+    return {seed: _mean(runs) for seed, runs in runs_by_training(cell).items()}
+
+
+def runs_by_training(cell: Cell) -> dict[int, list[Cell]]:
+    """model.seed -> its own runs; nothing of a cell that has only one training."""
     found: dict[int, list[Cell]] = {}
     for run in cell.runs:
         if (seed := dict(run.seeds).get(TRAINING)) is not None:
             found.setdefault(seed, []).append(run)
-    return {seed: _mean(runs) for seed, runs in sorted(found.items())} if len(found) > 1 else {}
+    return dict(sorted(found.items())) if len(found) > 1 else {}
 
 
 def _place(cell: Cell) -> tuple:
