@@ -78,3 +78,9 @@ def equal(what: str, got: object, stated: object, by: str = "stated") -> None:
     """Raises Wrong with both values unless they are equal."""
     if got != stated:
         raise Wrong(f"{what} {got}, {by} {stated}")
+
+
+def all_finite(what: str, numbers: torch.Tensor) -> None:
+    """Raises Wrong with how many are not."""
+    if not numbers.isfinite().all():
+        raise Wrong(f"{int((~numbers.isfinite()).sum())} {what} are not finite")

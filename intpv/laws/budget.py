@@ -7,7 +7,7 @@ from functools import partial
 import torch
 
 from intpv.budget.budget import Budget, Kept
-from intpv.check.finding import Check, Wrong, equal
+from intpv.check.finding import Check, Wrong, all_finite, equal
 from intpv.check.shown_model import QUESTIONS, Subject
 from intpv.video_llm.video_llm import VideoLLM
 
@@ -75,6 +75,5 @@ def asked_of_it(budget: Budget, subject: Subject) -> str:
     llm, tokens, frames = _shown(budget, subject)
     context = llm.watch(subject.pixels(frames), subject.times(frames), VIDEO)
     (answer,) = llm.ask(context, QUESTIONS[:1])
-    if not answer.kept_logits.isfinite().all():
-        raise Wrong(f"{int((~answer.kept_logits.isfinite()).sum())} logits are not finite")
+    all_finite("logits", answer.kept_logits)
     return f"{context.layout.visual_length} of {tokens.shape[0] * subject.tokens.shape[1]} tokens are left"

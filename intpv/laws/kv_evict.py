@@ -6,7 +6,7 @@ from functools import partial
 
 import torch
 
-from intpv.check.finding import Check, Wrong, equal
+from intpv.check.finding import Check, Wrong, all_finite, equal
 from intpv.check.shown_model import QUESTIONS, Subject
 from intpv.errors import BadInput
 from intpv.kv_evict.kv_evict import TEXT, KVEvict, frames_and_places
@@ -78,6 +78,5 @@ def answered_from_it(rule: KVEvict | NoEvict, subject: Subject) -> str:
     """From what is left."""
     llm, context = _watched(rule, subject)
     (answer,) = llm.ask(context, QUESTIONS[:1])
-    if not answer.kept_logits.isfinite().all():
-        raise Wrong(f"{int((~answer.kept_logits.isfinite()).sum())} logits are not finite")
+    all_finite("logits", answer.kept_logits)
     return f"from {int(context.packed.length)} tokens"

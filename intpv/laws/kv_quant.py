@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from intpv.check import packing
-from intpv.check.finding import Check, Wrong
+from intpv.check.finding import Check, Wrong, all_finite
 from intpv.check.shown_model import QUESTIONS, Subject
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
 from intpv.kv_quant.packed import PackedPrefix
@@ -82,8 +82,7 @@ def answers_again(policy: KVQuant | NoQuant, subject: Subject) -> str:
     context = llm.pack(subject.prefill)
     before = _dense(context.packed)
     first, _, again = (llm.ask(context, [one])[0].kept_logits for one in (*QUESTIONS, QUESTIONS[0]))
-    if not first.isfinite().all():
-        raise Wrong(f"{int((~first.isfinite()).sum())} logits are not finite")
+    all_finite("logits", first)
     if not torch.equal(first, again):
         raise Wrong(f"asked again, logits move by {float((first - again).abs().max()):.3g}, must by 0")
     if not _equal(before, _dense(context.packed)):

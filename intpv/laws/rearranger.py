@@ -7,7 +7,7 @@ from itertools import product
 
 import torch
 
-from intpv.check.finding import Check, Wrong, equal
+from intpv.check.finding import Check, Wrong, all_finite, equal
 from intpv.check.shown_model import Subject
 from intpv.errors import BadInput
 from intpv.rearranger.rearranger import Rearranger
@@ -89,6 +89,5 @@ def on_model(rearranger: Rearranger, subject: Subject) -> str:
     llm, frames = replace(subject.llm, rearranger=rearranger), 2 * subject.group_frames
     tokens = llm.tokens(llm.look(subject.pixels(frames)), frames=frames)
     equal("slots", len(tokens), frames // subject.model.encoder.frames_per_slot, "shown")
-    if not tokens.isfinite().all():
-        raise Wrong(f"{int((~tokens.isfinite()).sum())} numbers of its tokens are not finite")
+    all_finite("numbers of its tokens", tokens)
     return f"{frames} frames, tokens {tuple(tokens.shape)}"
