@@ -5,8 +5,8 @@ import random
 import sys
 
 import pytest
-
 import wandb
+
 from analysis.figures import draw_cell
 from experiments import sync
 from intpv.logger.wandb import HASH, results_hash, run_id
