@@ -1,0 +1,263 @@
+"""Attribution: which of a few settings a loss beyond the trained number of frames goes back to, and which interact.
+
+    python -m analysis.attribution runs/plateau rope_strategy.delta=0.125 rearranger=strided video.repeat=8
+
+The sweep holds all combinations of settings that have two values each; named are those that bring something back to
+what the model was trained on. A setting's share of the loss is its gain averaged over all orders of adding one by one
+(Shapley 1953): shares sum to what all of them bring back together, and *left* is what then still lacks to the baseline,
+the fewest frames without any of them. Writes attribution.md and attribution.csv into the sweep's folder.
+"""
+
+import csv
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intpv.errors import BadInput
+from intpv.escape import printable
+from intpv.metrics.cell import LABEL
+from intpv.metrics.factorial import alone_weights, interaction_weights, last_weights, shapley_weights
+from intpv.metrics.interval import bootstrap, video_sums
+from intpv.metrics.sample import is_correct
+from intpv.record.composed import read_composed
+from intpv.record.samples import Sample
+
+from .consistency import refuse_mixed
+from .provenance import provenance_lines
+from .runs import Cell, of_run, read_sweep, say
+from .score_columns import regimes
+from .seeds import TRAINING
+from .table import markdown_table
+from .units import interval_text
+
+LEGEND = (
+    "Points of accuracy [95 % interval, bootstrap over videos], the same questions in every cell. alone: gained by a "
+    "setting where no other is set; last: where all others are; share: mean over all orders of setting one by one "
+    "(Shapley), which sum to what all bring back; of the loss: that share in %. left: baseline minus all set."
+)
+
+
+def _points(share: float) -> str:
+    """0.123 -> +12.3; never -0.0."""
+    return f"{round(100 * share, 1) + 0.0:+.1f}"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A weighted sum of accuracies, 0 to 1, with its interval and the same of each training alone."""
+
+    value: float
+    low: float | None
+    high: float | None
+    trainings: tuple[float, ...] = ()  # by model.seed, where there are several
+
+    def __str__(self) -> str:
+        alone = f" {{{', '.join(map(_points, self.trainings))}}}" if self.trainings else ""
+        return f"{_points(self.value)}{interval_text(self.low, self.high, 1, self.value)}{alone}"
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Of one number of frames and one regime."""
+
+    frames: int
+    regime: str
+    videos: int
+    settings: Mapping[str, Mapping[str, Figure]]  # setting -> alone | last | share -> figure
+    interactions: Mapping[str, Figure]  # "one x other"
+    accuracies: Mapping[str, float]  # baseline, none set, all set; 0 to 1
+    loss: Figure | None  # baseline minus none set; None without a baseline
+    left: Figure | None  # baseline minus all set
+
+
+def attributions(cells: Sequence[Cell], settings: Sequence[str]) -> list[Attribution]:
+    """For every number of frames beyond the fewest, or the only one, and every regime.
+
+    Raises BadInput where a combination is missing, a cell differs in something else, or questions are not the same.
+    """
+    keys = [_split(setting) for setting in settings]
+    if not keys:
+        raise BadInput("name the settings that bring something back: KEY=VALUE ...")
+    done = [cell for cell in cells if cell.status == "done"]
+    refuse_mixed(done)
+    found = _by_place(done, keys)
+    lengths = sorted({frames for frames, _ in found})
+    base = found.get((lengths[0], 0)) if len(lengths) > 1 else None
+    if len(lengths) > 1 and base is None:
+        raise BadInput(f"no finished cell of {lengths[0]} frames with none of {', '.join(settings)}: the baseline")
+    result = []
+    for frames, regime in product(lengths[1:] or lengths, regimes(done)):
+        combinations = [found.get((frames, place)) for place in range(2 ** len(keys))]
+        if None in combinations:
+            missing = [one for bit, one in enumerate(settings) if combinations.index(None) >> bit & 1]
+            raise BadInput(
+                f"no finished cell of {frames} frames with {' '.join(missing) or 'none'} of the settings set"
+            )
+        result.append(_attribution(settings, frames, regime, combinations, base))
+    return result
+
+
+def write_attribution(folder: str | Path, settings: Sequence[str]) -> list[Path]:
+    """attribution.md and attribution.csv in the sweep's folder."""
+    folder = Path(folder)
+    cells = read_sweep(folder)
+    found = attributions(cells, settings)
+    page, table = folder / "attribution.md", folder / "attribution.csv"
+    head = f"# Attribution: {printable(folder.name)}\n\n{provenance_lines(folder, cells)}\n{LEGEND}\n"
+    page.write_text(head + "".join(map(_page, found)), encoding="utf-8")
+    with table.open("w", newline="", encoding="utf-8") as file:
+        rows = [row for one in found for row in _rows(one)]
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    return [page, table]
+
+
+def _split(setting: str) -> tuple[str, str]:
+    key, equals, value = setting.partition("=")
+    if not (key and equals):
+        raise BadInput(f"a setting is KEY=VALUE, got {setting}")
+    return key, value
+
+
+def _by_place(cells: Sequence[Cell], keys: Sequence[tuple[str, str]]) -> dict[tuple[int, int], list[Cell]]:
+    """(frames, combination) -> its runs, of different seeds."""
+    said = {cell.folder: {key: _value(cell, key) for key, _ in keys} for cell in cells}
+    for key, value in keys:
+        values = {one[key] for one in said.values()}
+        if value not in values or len(values) != 2:
+            raise BadInput(f"{key} must have two values in the sweep, one of them {value}; it has {sorted(values)}")
+    found: dict[tuple[int, int], dict[tuple, Cell]] = {}
+    for cell in cells:
+        place = sum(1 << bit for bit, (key, value) in enumerate(keys) if said[cell.folder][key] == value)
+        other = found.setdefault((cell.frames, place), {}).setdefault(cell.seeds, cell)
+        if other is not cell:
+            raise BadInput(
+                f"{other.folder} and {cell.folder} differ in none of {', '.join(key for key, _ in keys)}: "
+                "what is swept beside frames and seeds must be named, with two values each"
+            )
+    return {place: list(alike.values()) for place, alike in found.items()}
+
+
+def _value(cell: Cell, key: str) -> str:
+    composed = read_composed(cell.folder)
+    assert composed is not None  # a finished cell has one: see read_sweep
+    if key in composed.choices:
+        return str(composed.choices[key])
+    content: object = composed.config
+    for part in key.split("."):
+        if not isinstance(content, dict) or part not in content:
+            raise BadInput(f"{cell.folder} has no setting {key}")
+        content = content[part]
+    return str(content)
+
+
+def _attribution(
+    settings: Sequence[str], frames: int, regime: str, combinations: Sequence[list[Cell]], base: list[Cell] | None
+) -> Attribution:
+    """Scores are those of the combinations, and of the baseline behind them."""
+    columns = [*combinations, base or combinations[0]]
+    seeds = sorted({seed for cell in combinations[0] if (seed := dict(cell.seeds).get(TRAINING)) is not None})
+    whole = _sums(columns, regime)
+    alone = [_sums(columns, regime, seed) for seed in seeds] if len(seeds) > 1 else []
+    figure = partial(_figure, whole, alone)
+    k = len(settings)
+    weights = {"alone": alone_weights(k), "last": last_weights(k), "share": shapley_weights(k)}
+    none_set, all_set, baseline = np.eye(2**k + 1)[[0, -2, -1]]
+    accuracy = whole.sum(0)[:-1] / whole.sum(0)[-1]
+    return Attribution(
+        frames,
+        regime,
+        len(whole),
+        {one: {name: figure(np.append(of[i], 0)) for name, of in weights.items()} for i, one in enumerate(settings)},
+        {
+            f"{settings[one]} x {settings[other]}": figure(np.append(of, 0))
+            for (one, other), of in interaction_weights(k).items()
+        },
+        {"baseline": accuracy[-1], "none set": accuracy[0], "all set": accuracy[-2]},
+        figure(baseline - none_set) if base else None,
+        figure(baseline - all_set) if base else None,
+    )
+
+
+def _sums(columns: Sequence[list[Cell]], regime: str, training: int | None = None) -> NDArray:
+    """(videos, columns + 1): correct answers of each column, and how many were asked."""
+    scores: list[dict[tuple[str, str], bool]] = []
+    for cells in columns:
+        runs = [cell for cell in cells if training is None or dict(cell.seeds).get(TRAINING) == training]
+        lines = [line for run in runs for line in of_run(run.samples(), run) if _is_of(line, regime)]
+        scores.append({(line["video"], line["id"]): is_correct(line) for line in lines})
+    first = scores[0].keys()
+    for cells, other in zip(columns, scores, strict=True):
+        if other.keys() != first:
+            raise BadInput(
+                f"{cells[0].folder} and {columns[0][0].folder} were not asked the same questions of the same seeds: "
+                f"{len(other)} and {len(first)}, {len(other.keys() & first)} in common"
+            )
+    asked = [{"video": video, "terms": [*(one[video, id] for one in scores), 1]} for video, id in first]
+    return video_sums(asked, lambda line: line["terms"])
+
+
+def _is_of(line: Sample, regime: str) -> bool:
+    return not regime or line["labels"].get(LABEL) == regime
+
+
+def _figure(whole: NDArray, alone: Sequence[NDArray], weights: NDArray) -> Figure:
+    def statistic(sums: NDArray) -> NDArray:
+        return (sums[..., :-1] / sums[..., -1:]) @ weights
+
+    low, high = bootstrap(whole, statistic) or (None, None)
+    return Figure(float(statistic(whole.sum(0))), low, high, tuple(float(statistic(one.sum(0))) for one in alone))
+
+
+def _page(found: Attribution) -> str:
+    shown = " ".join(f"{name} {100 * value:.1f}," for name, value in found.accuracies.items()).rstrip(",")
+    title = f"{found.frames} frames {found.regime}".strip()
+    names = ("alone", "last", "share")
+    rows = [
+        [one, *(str(of[name]) for name in names), _of_loss(of["share"], found.loss)]
+        for one, of in found.settings.items()
+    ]
+    if found.loss and found.left:
+        rows.append(["left", "", "", str(found.left), _of_loss(found.left, found.loss)])
+        rows.append(["loss", "", "", str(found.loss), ""])
+    text = f"\n## {title}\n\nAccuracy in %: {shown}; {found.videos} videos.\n\n"
+    text += markdown_table(["setting", *names, "of the loss"], rows)
+    if found.interactions:
+        lines = [[name, str(of)] for name, of in found.interactions.items()]
+        text += "\n" + markdown_table(["interaction", "more gained where both are set"], lines)
+    return text
+
+
+def _of_loss(part: Figure, loss: Figure | None) -> str:
+    """In %; nothing where the loss is not told from 0."""
+    if loss is None or loss.low is None or loss.low <= 0:
+        return ""
+    return f"{100 * part.value / loss.value:.0f}"
+
+
+def _rows(found: Attribution) -> Iterator[dict[str, object]]:
+    figures = [(one, name, of) for one, by_name in found.settings.items() for name, of in by_name.items()]
+    figures += [(name, "interaction", of) for name, of in found.interactions.items()]
+    figures += [("", name, of) for name, of in (("left", found.left), ("loss", found.loss)) if of]
+    for setting, name, of in figures:
+        place = {"frames": found.frames, "regime": found.regime, "setting": setting, "figure": name}
+        trainings = " ".join(f"{one:.5f}" for one in of.trainings)
+        yield {**place, "value": of.value, "ci95_low": of.low, "ci95_high": of.high, "trainings": trainings}
+
+
+def main() -> int:
+    if len(sys.argv) < 3:
+        print("usage: python -m analysis.attribution runs/<sweep> KEY=VALUE ...", file=sys.stderr)
+        return 2
+    return say(lambda: write_attribution(sys.argv[1], sys.argv[2:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
