@@ -1,12 +1,14 @@
 """Accuracy by kind of question, or by any label, each beside its majority floor: no score stands without it.
 
-python -m analysis.kinds runs/mine [LABEL]
+python -m analysis.kinds runs/mine [LABEL [KIND]]
 
-A label is what a benchmark or a further column of data=folder says of a question: group, domain, topic, ...
+With KIND of its questions alone. A label is what a benchmark or a further column of data=folder says of a question:
+group, domain, topic, ...
 """
 
 import sys
 from collections.abc import Callable, Sequence
+from math import inf
 from pathlib import Path
 
 from intpv.errors import BadInput
@@ -25,19 +27,26 @@ HEADING = (
 )
 
 
-def kinds_table(cells: Sequence[Cell], label: str | None = None) -> str:
+def kinds_table(cells: Sequence[Cell], label: str | None = None, kind: str | None = None) -> str:
     """Markdown, a row per finished cell below a row of questions and one of floors; a table for each set of questions.
 
-    By `label`, and questions without it are left out; None is by kind. BadInput where no question has it.
+    By `label`, and questions without it are left out; None is by kind. Of one `kind` alone where it is named. BadInput
+    where no question has the label, or is of the kind.
     """
-    lines = [(cell, groups(cell.samples(), _value(label))) for cell in cells if cell.metrics]
+    asked_of = [(cell, cell.samples()) for cell in cells if cell.metrics]
+    kinds = sorted({line["kind"] for _, lines in asked_of for line in lines})
+    if kind is not None and kind not in kinds:
+        raise BadInput(f"KIND must be one of {', '.join(kinds) or 'none'}, got {kind}")
+    asked_of = [(cell, [line for line in lines if kind in (None, line["kind"])]) for cell, lines in asked_of]
+    lines = [(cell, groups(some, _value(label))) for cell, some in asked_of]
     found: dict[tuple, list[tuple[Cell, dict[str, list[Sample]]]]] = {}
     for cell, by_value in lines:
         if by_value:
-            asked = tuple((value, len(some), _floor(some)) for value, some in by_value.items())
+            ordered = sorted(by_value, key=_by_number)
+            asked = tuple((value, len(by_value[value]), _floor(by_value[value])) for value in ordered)
             found.setdefault(asked, []).append((cell, by_value))
     if not found:
-        known = sorted({name for cell in cells if cell.metrics for line in cell.samples() for name in line["labels"]})
+        known = sorted({name for _, some in asked_of for line in some for name in line["labels"]})
         raise BadInput(f"LABEL must be one of {', '.join(known) or 'none'}, as questions have it, got {label}")
     return "\n".join(_table(asked, those) for asked, those in found.items())
 
@@ -54,6 +63,14 @@ def _value(label: str | None) -> Callable[[Sample], object]:
     return (lambda line: line["kind"]) if label is None else (lambda line: line["labels"].get(label))
 
 
+def _by_number(value: str) -> tuple[float, str]:
+    """2 before 18, and words behind all numbers."""
+    try:
+        return float(value), value
+    except ValueError:
+        return inf, value
+
+
 def _floor(lines: list[Sample]) -> str:
     return percent(majority_floor(lines)["majority_floor"])
 
@@ -68,12 +85,8 @@ def _table(asked: tuple, cells: Sequence[tuple[Cell, dict[str, list[Sample]]]]) 
 
 
 def main() -> int:
-    if len(sys.argv) not in (2, 3):
-        print("usage: python -m analysis.kinds runs/<sweep> [LABEL]", file=sys.stderr)
+    if not 2 <= len(sys.argv) <= 4:
+        print("usage: python -m analysis.kinds runs/<sweep> [LABEL [KIND]]", file=sys.stderr)
         return 2
-    folder, label = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) == 3 else None
-    return say(lambda: [kinds_table(over_seeds(read_sweep(folder)), label)])
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    folder, *asked = sys.argv[1:]
+    return say(lambda: [kinds_table(over_seeds(read_sweep(Path(folder))), *asked)])

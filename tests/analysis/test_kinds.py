@@ -45,6 +45,22 @@ def test_any_label_groups(tmp_path, write_cell, answers):
         kinds_table(read_sweep(tmp_path), "hour")
 
 
+def test_one_kind_alone_by_a_label_whose_numbers_stand_in_their_order(tmp_path, write_cell, answers):
+    lines = answers(videos=6)
+    for place, line in enumerate(lines):
+        line["labels"]["distance"] = (2, 10, -1)[place // 4 % 3]
+    write_cell(tmp_path, "none", 8, lines=lines)
+    header, _, questions, _, scores = _rows(kinds_table(read_sweep(tmp_path), "distance", "order"))
+    assert header[4:] == ["-1", "2", "10"]
+    assert questions[4:] == ["4", "4", "4"]
+    of = [
+        [line for line in lines if (line["labels"]["distance"], line["kind"]) == (one, "order")] for one in (-1, 2, 10)
+    ]
+    assert [float(score) / 100 for score in scores[4:]] == [accuracy(some)["accuracy"] for some in of]
+    with pytest.raises(BadInput, match=r"KIND must be one of order, presence, got when"):
+        kinds_table(read_sweep(tmp_path), "distance", "when")
+
+
 def test_cells_of_other_questions_have_a_table_of_their_own(tmp_path, write_cell, answers):
     write_cell(tmp_path, "none", 8, lines=_unbounded(answers(videos=4)))
     write_cell(tmp_path, "none", 16, lines=_unbounded(answers(videos=6)))
