@@ -20,10 +20,16 @@ export PIP_USER := 0
 ifneq ($(shell unset PYTHONHOME PYTHONPATH; $(RUN) -c 'import pip; $(VERSION)' >/dev/null 2>&1 && echo whole),whole)
 .PHONY: $(STAMP)
 endif
-.PHONY: ablation smoke test slow lint gpu smol
+.PHONY: ablation report smoke test slow lint gpu smol
 
 ablation: $(STAMP) ## the paper's ablation on the embedded model: tables and figures under runs/mini_ablation
 	$(RUN) -m experiments.evaluate -m experiment=mini_ablation
+
+STUDIES := plateau synergy dilution rope_sensitivity speed long_reasoning temporal_drift order_check
+report: $(STAMP) ## the studies of analysis/FINDINGS.md on the embedded model, and a page of them: runs/report.html
+	for study in $(STUDIES); do $(RUN) -m experiments.evaluate -m experiment=$$study logger=none || exit; done
+	$(PIP) --editable '.[report]'
+	$(RUN) -m analysis.report $(STUDIES:%=runs/%) --across data --out runs/report.html
 
 smoke: $(STAMP) ## the same pipeline on a few clips
 	$(RUN) -m experiments.evaluate -m experiment=smoke

@@ -8,7 +8,8 @@
     python -m analysis.findings runs/{mini_ablation,mini_ablation_unused,kv_policies_unused}
 
 The last one puts tables and figures of the sweeps that it is given under analysis/results/ and writes the section anew,
-without any the section alone. It says what is there: KV policies once their sweep is.
+without any the section alone. It says what is there: KV policies once their sweep is. Sweeps of STUDIES, which
+FINDINGS.md tells of, are put there too.
 """
 
 import csv
@@ -21,7 +22,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from intpv.errors import BadInput
+
 from .differences import read_differences
+from .runs import say
 from .units import bytes_text, interval_text, percent
 from .verdict import is_loss, points, trainings_text, verdict
 
@@ -33,6 +37,12 @@ KEPT = {
     "mini_ablation": ("table.md", "table.csv", "differences.csv", "accuracy.png", "kv.png"),
     SCALING: ("table.md", "pooled.csv", "differences.csv", "accuracy.png"),
     POLICIES: ("table.md", "pooled.csv", "differences.csv"),
+}
+STUDIES = {  # of FINDINGS.md: conf/experiment/<name>.yaml holds question, prediction and commands
+    **dict.fromkeys(("plateau", "synergy"), ("table.md", "attribution.md", "attribution.csv")),
+    **dict.fromkeys(("dilution", "rope_sensitivity"), ("table.md", "differences.csv")),
+    **dict.fromkeys(("speed", "long_reasoning"), ("table.md", "kinds.md")),
+    **dict.fromkeys(("temporal_drift", "order_check"), ("table.md", "table.csv")),
 }
 STRATEGIES, FRAMES = ("none", "linear", "ntk", "yarn", "visual_only"), (8, 16, 32, 64)
 REGIMES = ("slow", "fast")
@@ -233,24 +243,30 @@ def _at(sweep: str) -> str:
 
 
 def publish(folder: Path) -> None:
-    """Its summary anew, and of that what is KEPT under the name of the sweep."""
+    """Its summary anew, and of that what is KEPT, or a study's, under the name of the sweep."""
     from .summary import summarise_sweep
 
     summarise_sweep(folder)
+    kept = (KEPT | STUDIES)[folder.name]
+    if missing := [name for name in kept if not (folder / name).exists()]:
+        raise BadInput(f"{folder} has no {missing[0]}: conf/experiment/{folder.name}.yaml says what makes it")
     (RESULTS / folder.name).mkdir(exist_ok=True)
-    for name in KEPT[folder.name]:
+    for name in kept:
         shutil.copyfile(folder / name, RESULTS / folder.name / name)
 
 
 def main() -> int:
     folders = [Path(argument) for argument in sys.argv[1:]]
-    if unknown := [str(folder) for folder in folders if folder.name not in KEPT]:
-        print(f"sweeps whose results are committed: {', '.join(KEPT)}, got {', '.join(unknown)}", file=sys.stderr)
-        return 2
+    return say(lambda: _publish_all(folders))
+
+
+def _publish_all(folders: Sequence[Path]) -> list[Path]:
+    if unknown := [str(folder) for folder in folders if folder.name not in KEPT | STUDIES]:
+        raise BadInput(f"sweeps whose results are committed: {', '.join(KEPT | STUDIES)}, got {', '.join(unknown)}")
     for folder in folders:
         publish(folder)
     README.write_text(BLOCK.sub(lambda _: section(), README.read_text(encoding="utf-8")), encoding="utf-8")
-    return 0
+    return [RESULTS / folder.name for folder in folders] + [README]
 
 
 if __name__ == "__main__":
