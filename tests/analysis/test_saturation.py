@@ -1,0 +1,74 @@
+"""Saturation of a sweep: drawn from known curves, frames and plateau come back; what does not saturate is named."""
+
+import re
+import sys
+
+import numpy as np
+import pytest
+
+from analysis import saturation
+
+FRAMES, VIDEOS = (8, 16, 32, 64), 50
+SCALE = {"slow": 5.0, "fast": 12.0}  # frames: 95 % of 0.8 is reached at 14 and at 32
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory, write_cell, answers):
+    folder = tmp_path_factory.mktemp("sweeps") / "speed"
+    for frames in FRAMES:
+        rises = {regime: 0.2 + 0.6 * (1 - np.exp(-frames / scale)) for regime, scale in SCALE.items()}
+        write_cell(folder, "yarn", frames, lines=_spread(answers(videos=VIDEOS), rises))
+        write_cell(folder, "linear", frames, lines=_spread(answers(videos=VIDEOS), dict.fromkeys(SCALE, 24 / frames)))
+    write_cell(folder, "none", 8, lines=answers(0.5, VIDEOS))
+    return folder
+
+
+def _spread(lines, shares):
+    """So many right of each regime, evenly over its videos."""
+    for regime, share in shares.items():
+        for place, line in enumerate(line for line in lines if line["labels"]["regime"] == regime):
+            line["correct"] = bool(37 * place % 100 < 100 * share)
+    return lines
+
+
+@pytest.fixture
+def said(sweep, monkeypatch, capsys):
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["saturation", str(sweep), *arguments])
+        return saturation.main(), *capsys.readouterr()
+
+    return run
+
+
+def rows(text):
+    lines = [[cell.strip() for cell in line.strip("| \n").split(" | ")] for line in text.splitlines() if "| " in line]
+    return {(line[0], line[3]): line for line in lines[2:]}
+
+
+def test_known_curves_come_back(said):
+    code, text, _ = said()
+    assert code == 0
+    ends = {"≤ 8": 8, "> 64": np.inf}
+    for regime, scale in SCALE.items():
+        row = rows(text)["yarn", regime]
+        reached, low, high = (ends[text] if text in ends else float(text) for text in _numbers(row[6]))
+        assert low <= scale * np.log(20 * 0.6 / 0.8) <= high
+        assert row[7] == str(next(count for count in FRAMES if count >= reached))
+        assert float(_numbers(row[5])[1]) <= 80 <= float(_numbers(row[5])[2])
+
+
+def _numbers(text):
+    return re.fullmatch(r"(.+) \[(.+), (.+)\]", text).groups()
+
+
+def test_what_falls_or_was_run_too_rarely_is_named(said):
+    _, text, _ = said()
+    assert all("falls from" in rows(text)["linear", group][-1] for group in ("all", "slow", "fast"))
+    assert "needs 4 frame counts or more, got 8" in rows(text)["none", "all"][-1]
+
+
+def test_by_another_label(said):
+    assert {group for _, group in rows(said("--label", "kind")[1])} == {"all", "order", "presence"}
+    code, _, error = said("--label", "tempo")
+    assert code == 2
+    assert error == "--label must be one of kind, regime, as questions have it, got tempo\n"
