@@ -3,14 +3,15 @@
 python -m analysis.alarm runs/A [runs/B ...]
 
 Each finished cell is compared with the 8-frame baseline of its model and seed (the fewest frames without scaling), and
-where it is quantised with its own full precision. Signals that grow where something is wrong: sqrt(KL / 2) of answers and
-of attention (by Pinsker's inequality a bound on how much an answer can change), how far attention's entropy moved, answers
-outside the options, the entropy of the options' likelihoods, and answers that changed. A line through one signal, or a sum
-of all of them that may only grow with each (non-negative least squares), is fitted without one strategy, or without one
-model, and predicts it. R2 is against the mean of the cells fitted on, which is the trivial alarm: 0 is no better. AUROC:
-how often a cell that lost more than 5 points is ranked above one that did not, by what is predicted beyond that mean;
-0.5 is chance. Intervals draw strategies
-of a model whole, of which there are few: they are wide, and where they hold 0 (R2) or 0.5 nothing was shown.
+where it is quantised with its own full precision. Signals that grow where something is wrong: sqrt(KL / 2) of answers
+and of attention (by Pinsker's inequality a bound on how much an answer can change), how far attention's entropy moved,
+answers outside the options, the entropy of the options' likelihoods, and answers that changed. A line through one
+signal, or a sum of all of them that may only grow with each (non-negative least squares), is fitted without one
+strategy, or without one model, and predicts it.
+
+R2 is against the mean of the cells fitted on, which is the trivial alarm: 0 is no better. AUROC: how often a cell that
+lost more than 5 points is ranked above one that did not, by what is predicted beyond that mean; 0.5 is chance.
+Intervals draw strategies of a model whole, of which there are few: where they hold 0 (R2) or 0.5 nothing was shown.
 """
 
 import sys
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 from scipy.special import log_softmax
 
+from intpv.escape import markdown_table
 from intpv.errors import BadInput
 from intpv.metrics.interval import RESAMPLES, SEED, bootstrap, tail
 from intpv.metrics.paired import question_differences
@@ -33,7 +35,6 @@ from intpv.record.samples import Sample
 
 from .pairs import baseline, full_precision
 from .runs import Cell, read_sweep, say
-from .table import markdown_table
 from .units import MISSING
 
 LOSS = 0.05  # that must ring
@@ -128,7 +129,7 @@ def predict_held_out(signals: NDArray, loss: NDArray, groups: Sequence[str]) -> 
 
 
 def assess(predicted: NDArray, means: NDArray, loss: NDArray, clusters: Sequence[str], most: float = LOSS) -> Alarm:
-    """Clusters are drawn whole for the intervals; a draw in which all cells lost so much, or none, may have any AUROC."""
+    """Clusters are drawn whole for the intervals; a draw where all cells lost so much, or none, may have any AUROC."""
     names = sorted(set(clusters))
     member = np.array([[one == name for one in clusters] for name in names], dtype=float)
     errors = member @ np.stack([(loss - predicted) ** 2, (loss - means) ** 2], 1)
@@ -154,7 +155,8 @@ def _auroc_ends(won: NDArray, pairs: NDArray) -> tuple[float, float]:
     cut = tail(clusters)
     with np.errstate(invalid="ignore"):
         areas = counts[0] / counts[1]
-    return tuple(float(np.quantile(np.where(np.isnan(areas), end, areas), q)) for end, q in ((0, cut), (1, 1 - cut)))  # type: ignore[return-value]
+    low, high = (np.where(np.isnan(areas), end, areas) for end in (0.0, 1.0))
+    return float(np.quantile(low, cut)), float(np.quantile(high, 1 - cut))
 
 
 def alarm_table(sweeps: Sequence[Sequence[Cell]]) -> str:
@@ -182,8 +184,9 @@ def _told(seen: Sequence[Observed]) -> str:
     losses = [100 * one.loss for one in seen]
     models, strategies = {one.model for one in seen}, {one.strategy for one in seen}
     return (
-        f"{len(seen)} cells of {len(models)} models or seeds and {len(strategies)} strategies lost {min(losses):.1f} to "
-        f"{max(losses):.1f} points, {sum(loss > 100 * LOSS for loss in losses)} of them more than {100 * LOSS:g}."
+        f"{len(seen)} cells of {len(models)} models or seeds and {len(strategies)} strategies lost "
+        f"{min(losses):.1f} to {max(losses):.1f} points, {sum(loss > 100 * LOSS for loss in losses)} of them more than "
+        f"{100 * LOSS:g}."
     )
 
 
@@ -201,7 +204,7 @@ def _rows(seen: Sequence[Observed]) -> Iterator[list[str]]:
             found = assess(*predict_held_out(signals, loss, groups), loss, clusters)
             scores = (_text(found.r2, found.r2_ends), _text(found.auroc, found.auroc_ends))
             yield [what, name, str(len(seen)), *scores, found.verdict()]
-        yield [what, TRIVIAL, str(len(seen)), "0", "0.50", ""]
+        yield [what, TRIVIAL, str(len(seen)), "0", "0.50", MISSING]
 
 
 def _text(value: float | None, ends: tuple[float, float] | None) -> str:

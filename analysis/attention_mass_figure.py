@@ -24,7 +24,7 @@ KINDS = 3  # groups of keys before the frames: sink, text, question
 def draw_attention_mass(cell: Cell, tables: Mapping[str, NDArray]) -> Figure | None:
     """Write attention_mass.png; None without tables of mass."""
     curves = {
-        (scope, side): _frames(tables[f"{scope}/mass/{side}"])
+        (scope, side): mass_on_frames(tables[f"{scope}/mass/{side}"])
         for scope in PASSES
         for side in SIDES
         if f"{scope}/mass/{side}" in tables
@@ -65,6 +65,6 @@ def _draw(share: Axes, change: Axes, reference: NDArray, modified: NDArray, look
         open_axis(axis)
 
 
-def _frames(table: NDArray) -> NDArray:
+def mass_on_frames(table: NDArray) -> NDArray:
     """(F,) from (L, H, G); fewer where a tower makes one slot of several frames."""
     return table.mean((0, 1))[KINDS:]

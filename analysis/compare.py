@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from intpv.errors import BadInput
-from intpv.escape import printable
+from intpv.escape import markdown_table, printable
 from intpv.exchange.imported import FORMATS, read_file
 from intpv.metrics.cell import LABEL
 from intpv.metrics.sample import groups
@@ -31,7 +31,6 @@ from .consistency import CONCERNS, refuse_mixed
 from .pairs import difference_text, paired_lines, partners
 from .runs import Cell, read_cell, read_sweep, say
 from .seeds import over_seeds
-from .table import markdown_table
 from .units import percent
 from .verdict import MARGIN
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from intpv.errors import BadInput
-from intpv.escape import printable
+from intpv.escape import markdown_table, printable
 from intpv.metrics.frame_order import OrderEffect, order_effect
 from intpv.metrics.paired import PairedDifference
 from intpv.record.composed import read_composed
@@ -18,7 +18,6 @@ from .pairs import difference_text
 from .provenance import provenance_lines
 from .runs import Cell, read_sweep, run_command
 from .seeds import over_seeds
-from .table import markdown_table
 from .units import MISSING, percent
 
 KEY = "video.order"

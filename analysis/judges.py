@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from intpv.escape import markdown_table
 from intpv.errors import BadInput
 from intpv.metrics.agreement import Agreement, agreement
 from intpv.record.samples import Sample
 
 from .provenance import scored_by
 from .runs import read_sweep, say
-from .table import markdown_table
 from .units import MISSING, percent
 
 

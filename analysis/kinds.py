@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from math import inf
 from pathlib import Path
 
+from intpv.escape import markdown_table
 from intpv.errors import BadInput
 from intpv.metrics.majority_floor import majority_floor
 from intpv.metrics.sample import groups, is_correct, mean
@@ -18,7 +19,6 @@ from intpv.record.samples import Sample
 
 from .runs import Cell, read_sweep, say
 from .seeds import over_seeds
-from .table import markdown_table
 from .units import MISSING, percent
 
 HEADING = (

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from intpv.errors import BadInput
+from intpv.escape import markdown_table
 from intpv.metrics.cell import LABEL
 from intpv.metrics.interval import video_sums
 from intpv.metrics.paired import PairedDifference, paired_difference, question_differences
@@ -31,7 +32,6 @@ from .pairs import difference_text
 from .provenance import provenance_lines
 from .runs import Cell, of_run, read_sweep, say
 from .score_columns import regimes
-from .table import markdown_table
 from .units import percent
 
 LEVEL = 0.05  # of all tests together

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
+from intpv.escape import markdown_table
 from intpv.errors import BadInput
 from intpv.metrics.cell import LABEL
 from intpv.metrics.paired import PairedDifference, paired_difference
@@ -11,7 +12,6 @@ from intpv.record.samples import Sample
 
 from .runs import Cell, of_run
 from .score_columns import regimes
-from .table import markdown_table
 from .units import MISSING, interval_text
 
 Read = Callable[[Cell], list[Sample]]

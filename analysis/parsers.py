@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from intpv.escape import markdown_table
 from intpv.record.samples import Sample
 from intpv.scorer.letters import Letters
 from intpv.scorer.lmms_eval import LmmsEval
@@ -15,7 +16,6 @@ from intpv.scorer.scorer import Scorer
 from intpv.scorer.vlmevalkit import VLMEvalKit
 
 from .runs import read_sweep, run_command
-from .table import markdown_table
 from .units import percent
 
 OTHERS: dict[str, Scorer] = {"lmms_eval": LmmsEval(), "vlmevalkit": VLMEvalKit()}

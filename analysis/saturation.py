@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from intpv.errors import BadInput
+from intpv.escape import markdown_table
 from intpv.metrics.cell import LABEL
 from intpv.metrics.interval import video_sums
 from intpv.metrics.sample import groups, is_correct
@@ -27,7 +28,6 @@ from intpv.record.samples import Sample
 from .consistency import refuse_mixed
 from .runs import Cell, read_sweep, say
 from .seeds import over_seeds
-from .table import markdown_table
 from .units import MISSING, interval_text, percent
 
 ALL = "all"

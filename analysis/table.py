@@ -1,6 +1,11 @@
-"""Tables of a sweep: on the terminal one block per strategy, as Markdown, and as CSV with every metric."""
+"""Tables of a sweep: on the terminal one block per strategy, as Markdown, and as CSV with every metric.
+
+python -m analysis.table runs/mine prints them, with --latex the paper's Tables 1 and 4 with the sweeps' own figures.
+"""
 
 import csv
+import sys
+from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -9,13 +14,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from intpv.escape import markdown_line, printable, spreadsheet_cell
+from intpv.escape import markdown_table, printable, spreadsheet_cell
 from intpv.metrics.placeholders import FLIPS
 from intpv.metrics.signatures.in_words import shown
 
+from .consistency import refuse_mixed
+from .latex import latex_tables
 from .provenance import provenance_lines
-from .runs import GROUPS, SEEDS, Cell
+from .runs import GROUPS, SEEDS, Cell, read_sweep, say
 from .score_columns import Column, known_of, prefix, regimes, score_blocks
+from .seeds import over_seeds
 from .units import MISSING, bytes_text, interval_text, nats_text, percent, seconds_text
 
 # Columns: what the tables show of a cell beside its scores (score_columns.py).
@@ -218,10 +226,6 @@ def write_markdown(cells: Sequence[Cell], path: Path, heading: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return "".join(map(markdown_line, [header, ["---"] * len(header), *rows]))
-
-
 def write_csv(cells: Sequence[Cell], path: Path) -> None:
     """One line per cell, one column per metric, numbers as exact as in the folder; no text is a formula."""
     metrics = sorted({name for cell in cells for name in cell.metrics})
@@ -236,3 +240,28 @@ def write_csv(cells: Sequence[Cell], path: Path) -> None:
             seeds = [dict(cell.seeds).get(key, "") for key in SEEDS]
             line = [cell.name, *choices, cell.variant, *seeds, cell.frames, cell.status, cell.reason, *values]
             writer.writerow(map(spreadsheet_cell, line))
+
+
+def main() -> int:
+    parser = ArgumentParser("python -m analysis.table", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("sweeps", nargs="+", type=Path, metavar="runs/<sweep>")
+    parser.add_argument("--latex", action="store_true", help="Tables 1 and 4 of arXiv 2409.12963, beside these sweeps")
+    given = parser.parse_args()
+
+    def print_all() -> list[str]:
+        sweeps = {}
+        for folder in given.sweeps:
+            cells = read_sweep(folder)
+            refuse_mixed(cells)
+            sweeps[folder.resolve().name] = over_seeds(cells)
+        if given.latex:
+            return [latex_tables(sweeps)]
+        for cells in sweeps.values():
+            print_table(cells, Console())
+        return []
+
+    return say(print_all)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import stdev
 
+from intpv.escape import markdown_table
+
 from .runs import Cell
 from .score_columns import prefix, regimes
 from .seeds import by_training
-from .table import markdown_table
 from .units import MISSING, interval_text, percent
 
 HEADING = (

@@ -9,13 +9,13 @@ from matplotlib.figure import SubFigure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
+from intpv.escape import markdown_table
 from intpv.metrics.frame_order import as_reversed
 from intpv.metrics.when import KIND, confusion, when
 from intpv.record.samples import Sample
 
 from .page import LINE, page, save, styled, wrapped
 from .style import run_terms
-from .table import markdown_table
 from .units import percent
 
 Lines = Mapping[str, Sequence[Sample]]  # order of frames -> samples

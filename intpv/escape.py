@@ -37,12 +37,34 @@ def markdown_line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(map(markdown_cell, cells))} |\n"
 
 
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, every cell escaped."""
+    return "".join(map(markdown_line, [header, ["---"] * len(header), *rows]))
+
+
 def spreadsheet_cell(value: object) -> object:
     """A cell of a CSV file: a text that a spreadsheet would calculate gets a quotation mark before it; numbers stay."""
     if not isinstance(value, str):
         return value
     text = printable(value)
     return f"'{text}" if value.startswith(FORMULA) else text
+
+
+LATEX = {
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
+    **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}"},
+    **{"–": "--", "−": "$-$", "±": r"$\pm$", "≤": r"$\leq$", "µ": r"$\mu$"},
+}
+
+
+def latex_text(text: str) -> str:
+    """For LaTeX, where no data is a command; a letter beyond ASCII, which some engines lack, as Python's escape."""
+    return "".join(LATEX.get(sign) or _latex_letter(sign) for sign in printable(text))
+
+
+def _latex_letter(sign: str) -> str:
+    return sign if sign.isascii() else LATEX["\\"] + ascii(sign)[2:-1]
 
 
 def figure_text(text: str) -> str:

@@ -56,7 +56,7 @@ def _accuracy(cells: Sequence[Cell], id: str, scales: dict[str, Any]) -> list[Pa
         caption = (
             f"{size(cells, regime)}. Bars: 95 %, bootstrap over videos. In full precision unless a KV is chosen above."
         )
-        made.append(_panel(id, "accuracy", place, title, caption, spec, _known(rows), FULL))
+        made.append(make_panel(id, "accuracy", place, title, caption, spec, _known(rows), FULL))
     return made
 
 
@@ -79,7 +79,7 @@ def _kinds(cells: Sequence[Cell], id: str, scales: dict[str, Any]) -> list[Panel
             if low is None or high is None:
                 low, high = found.low, found.high
             ends = {"y": 100 * found.mean, "low": 100 * low, "high": 100 * high}
-            rows.append(_options(cell) | {"kind": printable(kind)} | ends)
+            rows.append(row_options(cell) | {"kind": printable(kind)} | ends)
     if not rows or not base:
         return []
     most = str(max(cell.frames for cell in cells))
@@ -89,7 +89,7 @@ def _kinds(cells: Sequence[Cell], id: str, scales: dict[str, Any]) -> list[Panel
         f"Accuracy in points on the same questions; bars: 95 %. Grey: {MARGIN} points on either side. At {most} frames "
         f"unless others are chosen above."
     )
-    return [_panel(id, "kinds", 0, title, caption, spec, rows, FULL | {"frames": most}, tall=True)]
+    return [make_panel(id, "kinds", 0, title, caption, spec, rows, FULL | {"frames": most}, tall=True)]
 
 
 def _kv(cells: Sequence[Cell], id: str, scales: dict[str, Any]) -> list[Panel]:
@@ -120,7 +120,7 @@ def _kv(cells: Sequence[Cell], id: str, scales: dict[str, Any]) -> list[Panel]:
     }
     caption = "All questions. Dashed: what no cell of fewer bytes beats, by point estimates, which owe a part to luck."
     return [
-        _panel(id, "kv", 0, "Accuracy against bytes of the KV prefix", caption, {"layer": [front, points]}, rows, {})
+        make_panel(id, "kv", 0, "Accuracy against bytes of the KV prefix", caption, {"layer": [front, points]}, rows, {})
     ]
 
 
@@ -133,7 +133,7 @@ def _distances(cells: Sequence[Cell], id: str, scales: dict[str, Any]) -> list[P
         rows = [_row(cell, cell.frames, cell.metrics, name, 1) for cell in measured if cell.kv_quant == level]
         spec = _lines(scales, "frames per video", "attention KL (nat)", {"type": "log"}, [])
         caption = "Mean over heads and videos, a layer alone, against the same rotation in full precision; bars: 95 %."
-        made.append(_panel(id, "kl", place, f"Attention KL, {level}", caption, spec, _known(rows), {}))
+        made.append(make_panel(id, "kl", place, f"Attention KL, {level}", caption, spec, _known(rows), {}))
     if len(measured) > 1:
         rows = [_row(cell, cell.frames, cell.metrics, name, 1) for cell in measured]
         rows = [row | {"kind": f"{row['term']} · {row['kv']}"} for row in rows]
@@ -148,7 +148,7 @@ def _distances(cells: Sequence[Cell], id: str, scales: dict[str, Any]) -> list[P
         shade = {"field": "y", "type": "quantitative", "scale": {"type": "log", "scheme": "viridis"}, "title": "nat"}
         encoding = {"x": x, "y": y, "color": shade, "tooltip": _tooltip("frames")}
         spec = {"mark": "rect", "encoding": encoding, "height": 18 * len({row["kind"] for row in rows})}
-        made.append(_panel(id, "kl", len(made), "Attention KL, all cells", "In nat.", spec, rows, {}, tall=True))
+        made.append(make_panel(id, "kl", len(made), "Attention KL, all cells", "In nat.", spec, rows, {}, tall=True))
     return made
 
 
@@ -218,7 +218,7 @@ def _scales(cells: Sequence[Cell], colors: Mapping[str, str]) -> dict[str, Any]:
     return {"color": rope | {"scale": color}, "shape": rope | {"scale": {"domain": shown, "range": shapes}}}
 
 
-def _options(cell: Cell) -> Row:
+def row_options(cell: Cell) -> Row:
     """What rows are filtered by, and what is shown of the cell."""
     shown = {"term": strategy_term(cell.strategy), "rope": cell.strategy, "order": cell.rearranger, "kv": cell.kv_quant}
     return {name: printable(text) for name, text in shown.items()} | {"frames": str(cell.frames), "status": cell.status}
@@ -227,7 +227,7 @@ def _options(cell: Cell) -> Row:
 def _row(cell: Cell, x: float, metrics: Mapping[str, float], metric: str, unit: float) -> Row:
     ends = {"y": metric, "low": f"{metric}_ci95_low", "high": f"{metric}_ci95_high"}
     values = {name: unit * metrics[key] for name, key in ends.items() if key in metrics}
-    return _options(cell) | {"x": x} | {name: float(f"{value:.4g}") for name, value in values.items()}
+    return row_options(cell) | {"x": x} | {name: float(f"{value:.4g}") for name, value in values.items()}
 
 
 def _known(rows: Sequence[Row]) -> list[Row]:
@@ -251,7 +251,7 @@ def _tooltip(x: str) -> list[dict[str, str]]:
     return [{"field": field, "title": title} for field, title in names.items()]
 
 
-def _panel(
+def make_panel(
     id: str, group: str, place: int, title: str, caption: str, spec: Mapping, rows: Sequence[Row], default: Mapping, *,
     tall: bool = False,
 ) -> Panel:  # fmt: skip

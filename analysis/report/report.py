@@ -22,6 +22,7 @@ from ..seeds import over_seeds
 from ..style import kv_term, looks, strategy_term
 from ..table import remark
 from ..units import bytes_text, nats_text, percent
+from .attention import attention_over_time, head_panels
 from .examples import examples
 from .findings_of_sweep import findings_of_sweep
 from .panels import panels_of_sweep
@@ -77,9 +78,10 @@ def _part(number: int, folder: Path, cells: Sequence[Cell], colors: dict[str, st
     done = [cell for cell in cells if cell.status == "done"]
     base = baseline(cells)
     strips, why_none = examples(done, base, videos)
-    panels = panels_of_sweep(cells, f"sweep-{number}", colors)
+    id = f"sweep-{number}"
+    panels = [*panels_of_sweep(cells, id, colors), *head_panels(cells, id)]
     return {
-        "id": f"sweep-{number}",
+        "id": id,
         "name": folder.resolve().name,
         "models": sorted({cell.model for cell in done}),
         "data": sorted({cell.data for cell in done}),
@@ -87,12 +89,13 @@ def _part(number: int, folder: Path, cells: Sequence[Cell], colors: dict[str, st
         "done": len(done),
         "cells": len(cells),
         "baseline": base and f"{base.frames} frames, {base.rearranger}, no RoPE scaling, full precision",
-        "questions": findings_of_sweep(cells, f"sweep-{number}"),
+        "questions": findings_of_sweep(cells, id),
         "panels": panels,
         "figures": {panel["id"] for panel in panels},
         "failures": [(cell.name, cell.status, cell.reason) for cell in cells if cell.status != "done"],
         "remarks": [(cell.name, remark(cell)) for cell in done if remark(cell)],
         "examples": strips,
+        "attention": attention_over_time(cells),
         "why_no_examples": why_none,
         "rows": _rows(folder.resolve().name, cells, colors),
         "shared": settings_of_cells(cells)[0],

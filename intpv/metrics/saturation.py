@@ -75,10 +75,8 @@ def _refuse_falling(frames: Sequence[int], sums: NDArray) -> None:
     told = np.array(holm([sign_flip(each) for each in lost.T])) < LEVEL
     falls = [place for place in np.argsort(-accuracy[:-1]) if told[place] and accuracy[place] > accuracy[-1]]
     if falls:
-        raise BadInput(
-            f"falls from {100 * accuracy[falls[0]]:.1f} % at {frames[falls[0]]} frames to {100 * accuracy[-1]:.1f} % at "
-            f"{frames[-1]}"
-        )
+        before, after = (100 * accuracy[place] for place in (falls[0], -1))
+        raise BadInput(f"falls from {before:.1f} % at {frames[falls[0]]} frames to {after:.1f} % at {frames[-1]}")
 
 
 def _fitted(frames: NDArray, accuracy: NDArray) -> tuple[NDArray, NDArray]:

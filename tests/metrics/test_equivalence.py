@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, sem, t
 
 from intpv.metrics.equivalence import equivalence_interval
 from intpv.metrics.interval import bootstrap, ratio
@@ -65,3 +65,19 @@ def test_leaves_the_truth_out_on_either_side_in_at_most_one_of_twenty(loses, gai
 def not_covered(interval, truth):
     low, high = interval or (0, 0)
     return not low <= truth <= high
+
+
+@pytest.mark.parametrize("videos", [20, 200])
+@pytest.mark.parametrize("margin", [0.1, 0.2])
+def test_a_loss_as_large_as_the_margin_is_called_none_in_at_most_one_of_twenty(videos, margin):
+    rng, repeats = np.random.default_rng(9), 400
+    net = rng.choice((-1, 0, 1), (repeats, videos), p=(0.15 + margin, 0.7 - margin, 0.15))
+    called = np.mean([equivalence_interval(of(each))[0] > -margin for each in net])
+    assert called <= 0.05 + 2 * (0.05 * 0.95 / repeats) ** 0.5
+
+
+def test_of_many_videos_it_is_two_one_sided_t_tests():
+    """scipy's t interval at 90 %; the one unseen video moves each end by at most its share."""
+    net = np.random.default_rng(3).choice((-1, 0, 1), 2000, p=(0.1, 0.8, 0.1))
+    judge = t.interval(0.9, len(net) - 1, net.mean(), sem(net))
+    assert equivalence_interval(of(net)) == pytest.approx(judge, abs=2 / len(net))

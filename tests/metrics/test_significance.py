@@ -54,3 +54,14 @@ def test_holm_keeps_the_familys_level():
     rng = np.random.default_rng(0)
     wrong = sum(min(holm(rng.random(30).tolist())) < 0.05 for _ in range(2000))
     assert binomtest(wrong, 2000, 0.05).pvalue > 0.001
+
+
+@pytest.mark.parametrize("videos", [20, 60])
+def test_where_nothing_differs_one_in_twenty_is_told_by_videos_and_more_by_questions(videos):
+    """Answers of a video change together: five questions are one toss."""
+    rng, repeats = np.random.default_rng(4), 600
+    net = 5 * rng.choice((-1, 0, 1), (repeats, videos), p=(0.2, 0.6, 0.2))
+    by_video = np.mean([sign_flip(each.astype(float)) < 0.05 for each in net])
+    by_question = np.mean([mcnemar(int(each[each > 0].sum()), int(-each[each < 0].sum())) < 0.05 for each in net])
+    assert by_video <= 0.05 + 2 * (0.05 * 0.95 / repeats) ** 0.5
+    assert by_question > 0.2
