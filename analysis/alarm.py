@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 from scipy.special import log_softmax
 
-from intpv.escape import markdown_table
 from intpv.errors import BadInput
+from intpv.escape import markdown_table
 from intpv.metrics.interval import RESAMPLES, SEED, bootstrap, tail
 from intpv.metrics.paired import question_differences
 from intpv.metrics.sample import is_answered, mean

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from intpv.escape import markdown_table
 from intpv.errors import BadInput
+from intpv.escape import markdown_table
 from intpv.metrics.agreement import Agreement, agreement
 from intpv.record.samples import Sample
 

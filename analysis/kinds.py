@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from math import inf
 from pathlib import Path
 
-from intpv.escape import markdown_table
 from intpv.errors import BadInput
+from intpv.escape import markdown_table
 from intpv.metrics.majority_floor import majority_floor
 from intpv.metrics.sample import groups, is_correct, mean
 from intpv.record.samples import Sample

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
-from intpv.escape import markdown_table
 from intpv.errors import BadInput
+from intpv.escape import markdown_table
 from intpv.metrics.cell import LABEL
 from intpv.metrics.paired import PairedDifference, paired_difference
 from intpv.record.samples import Sample

@@ -120,7 +120,9 @@ def _kv(cells: Sequence[Cell], id: str, scales: dict[str, Any]) -> list[Panel]:
     }
     caption = "All questions. Dashed: what no cell of fewer bytes beats, by point estimates, which owe a part to luck."
     return [
-        make_panel(id, "kv", 0, "Accuracy against bytes of the KV prefix", caption, {"layer": [front, points]}, rows, {})
+        make_panel(
+            id, "kv", 0, "Accuracy against bytes of the KV prefix", caption, {"layer": [front, points]}, rows, {}
+        )
     ]
 
 

@@ -53,7 +53,8 @@ def test_the_page_shows_every_head_and_frame(folder, tables, tmp_path, monkeypat
 
 def test_a_large_model_is_cut_and_said(folder, tables):
     for cell in read_sweep(folder):
-        np.savez(cell.folder / "attention_kl.npz", **{"local/kl/all": np.ones((64, 64)), "grouped/total": np.ones((2, 3))})
+        large = {"local/kl/all": np.ones((64, 64)), "grouped/total": np.ones((2, 3))}
+        np.savez(cell.folder / "attention_kl.npz", **large)
     panels = attention.head_panels(read_sweep(folder), "sweep-0")
     assert [len(panel["rows"]) for panel in panels] == [64 * 64, 4 * 2 * 3]
     assert "1 of 2 cells, those with the most frames" in panels[0]["caption"]
