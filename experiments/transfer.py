@@ -43,14 +43,14 @@ def main() -> None:
     with explained("transfer"):
         given = read_command_line(parser, None)
         if not given.score:
-            print("\n".join(predict(given.sweeps, given.model, given.out)))
+            print("\n".join(predict_ranking(given.sweeps, given.model, given.out)))
         elif len(given.sweeps) == 1:
             print("\n".join(score_prediction(given.score, given.sweeps[0])))
         else:
             raise BadInput(f"--score takes one sweep, that of the larger model, got {len(given.sweeps)}")
 
 
-def predict(sweeps: Sequence[Path], model: str, out: Path) -> list[str]:
+def predict_ranking(sweeps: Sequence[Path], model: str, out: Path) -> list[str]:
     """Writes `out`, once, and tells it. BadInput where the sweeps have fewer than LEAST settings in common."""
     if out.exists():
         raise BadInput(f"{out} is there already: a prediction is written once, --out names another file")
