@@ -42,11 +42,18 @@ def words(tokenizer: PreTrainedTokenizerBase, text: str, behind: str = "") -> Wo
     return Words(tuple(ids[len(tokenizer(behind, add_special_tokens=False).input_ids) if behind else 0 :]))
 
 
+def tokens_of(piece: Piece) -> int:
+    """How many."""
+    if isinstance(piece, Span):
+        return piece.length
+    return 1 if isinstance(piece, Vector) else len(piece.ids)
+
+
 def layout_of(pieces: Sequence[Piece]) -> Layout:
     """Frames' spans as they are, a span for each run of text; empty text leaves no trace."""
     spans: list[Span] = []
     for piece in pieces:
-        length = 0 if isinstance(piece, Span) else 1 if isinstance(piece, Vector) else len(piece.ids)
+        length = tokens_of(piece)
         if isinstance(piece, Span):
             spans.append(piece)
         elif spans and not spans[-1].is_frame:
@@ -72,3 +79,25 @@ def embeddings_of(
     if shown != len(visual):
         raise ValueError(f"the pieces must show all {len(visual)} visual tokens, got {shown}")
     return torch.cat(parts)
+
+
+def embeddings_within(
+    pieces: Sequence[Piece],
+    run: range,
+    visual: Callable[[range], Float[Tensor, "V D"]],
+    embed: Callable[[Tensor], Tensor],
+) -> Float[Tensor, "n D"]:
+    """As `embeddings_of`, of the prefix' tokens `run` alone; `visual` makes the tokens of a range of frames."""
+    begin = first = shown = 0
+    chosen: list[Piece] = []
+    frames: list[int] = []
+    for piece in pieces:
+        stop = begin + tokens_of(piece)
+        if begin < run.stop and run.start < stop:
+            first = first if chosen else begin
+            chosen.append(piece)
+            frames += [shown] * isinstance(piece, Span)
+        shown += isinstance(piece, Span)
+        begin = stop
+    tokens = visual(range(frames[0], frames[-1] + 1) if frames else range(0))
+    return embeddings_of(chosen, tokens, embed)[run.start - first : run.stop - first]

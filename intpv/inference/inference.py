@@ -87,6 +87,8 @@ class Inference(LightningModule):
             raise BadInput(
                 f"measure reads plain attention over the whole prefix, {viewer.video_llm.model.name} has {more}"
             )
+        if self.measuring.reads_prefill and self.video_llm.passes.pack == "early":
+            raise BadInput("measure reads the prefix in full precision, passes.pack=early never has it; measure=none")
         if self.measuring.is_on and viewer.reader.blind:
             raise BadInput("measure reads attention to frames, video.blind=true shows none: measure=none does without")
         memory, ids = self.measuring.memory, [item.id for item in benchmark.items()]
@@ -229,8 +231,9 @@ class Inference(LightningModule):
             prefilled: Prefilled = kept
         else:
             view = self.viewer.view(loaded.item, loaded.frames)
-            whole = self._reads_prefill(video_id) or self.prefixes.has_room(
-                self._prefix_bytes, self.video_llm.model.devices
+            whole = self._reads_prefill(video_id) or (
+                self.video_llm.passes.pack == "late"  # else there is nothing to share before packing
+                and self.prefixes.has_room(self._prefix_bytes, self.video_llm.model.devices)
             )
             make = self.video_llm.prefill if whole else self.video_llm.read
             start = time.perf_counter()

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import torch
@@ -11,56 +11,17 @@ from torch import Tensor
 
 from intpv.errors import BadInput
 from intpv.kv_quant.basis import PreRope, axes_of
-from intpv.kv_quant.calibrated import DYNAMIC, grids
+from intpv.kv_quant.growing import Growing
 from intpv.kv_quant.origin import Origin
 from intpv.kv_quant.packed import Layers, PackedLayer, PackedPrefix, Run, check_decode
 from intpv.kv_quant.policy import Policy
+from intpv.kv_quant.ranges import BySide, Ranges
 from intpv.kv_quant.side import Zone
-from intpv.kv_quant.static_grid import Drift, StaticGrid
+from intpv.kv_quant.static_grid import Drift
 from intpv.kv_quant.stored import Codes, Dense
 from intpv.layout import Layout
 
-# Calibrated ranges in use: their grids are made once per origin and place, and a large drift is warned of once.
-
-
 log = logging.getLogger(__name__)
-
-BySide = dict[str, StaticGrid]  # of one layer
-
-
-@dataclass(frozen=True)
-class Ranges:
-    """What one policy remembers from prefix to prefix."""
-
-    made: dict[tuple[Origin | None, torch.device], list[BySide]] = field(default_factory=dict)
-    large: list[Drift] = field(default_factory=list)  # those that were warned of: one, or none
-
-    def grids(
-        self, policy: Policy, layers: int, keys: Float[Tensor, "H_kv S d"], origin: Callable[[], Origin] | None
-    ) -> list[BySide]:
-        """Of all layers where `keys` are; nothing where ranges are dynamic. BadInput where they are of another kind of
-        prefix."""
-        if policy.calibration == DYNAMIC:
-            return [{}] * layers
-        made_by = origin and origin()
-        if (place := (made_by, keys.device)) not in self.made:
-            shape, sides = (layers, keys.shape[0], keys.shape[2]), (policy.keys, policy.values)
-            assert policy.calibration is not None  # the policy refuses it
-            self.made[place] = grids(policy.calibration, policy.range_multiplier, sides, shape, made_by, keys.device)
-        return self.made[place]
-
-    def drift(self, policy: Policy, packed: list[PackedLayer]) -> Drift | None:
-        """Logged for every prefix, as a warning the first time that it is large. None where ranges are dynamic."""
-        sides = [side for layer in packed for run in layer.runs for side in (run.keys, run.values)]
-        drifts = [side.drift for side in sides if isinstance(side, Codes) and side.drift]
-        if not drifts:
-            return None
-        drift = Drift.over(drifts)
-        warns = drift.is_large and not self.large
-        log.log(logging.WARNING if warns else logging.INFO, "kv_quant.calibration=%s: %s", policy.calibration, drift)
-        if warns:
-            self.large.append(drift)
-        return drift
 
 
 @dataclass
@@ -88,6 +49,11 @@ class Packing:
             raise ValueError(f"the layout must have as many tokens as the cache, {keys.shape[1]}, got {self.length}")
         self.elements, self.dtype = self.elements + 2 * keys.numel(), keys.dtype
         self.layers.append(self.store(len(self.layers), keys, values, tokens))
+
+    def finish(self, layers: list[PackedLayer], elements: int, dtype: torch.dtype) -> PackedPrefix:
+        """Of layers that were stored elsewhere."""
+        self.layers, self.elements, self.dtype = layers, elements, dtype
+        return self.done()
 
     def done(self) -> PackedPrefix:
         """Of all layers that were added."""
@@ -136,6 +102,19 @@ class NoQuant:
     ) -> Packing:
         """See `KVQuant.packing`."""
         return Packing(layout.length, lambda _, k, v, tokens: PackedLayer((Run(Dense(k), Dense(v)),), self.decode))
+
+    step = 1  # token, as `Policy.step`
+
+    def growing(
+        self,
+        layout: Layout,
+        angles: Float[Tensor, "S half"] | None,
+        layers: int,
+        origin: Callable[[], Origin] | None = None,
+    ) -> Growing:
+        """See `KVQuant.growing`."""
+        whole, length = self.packing(layout, angles, layers, origin), layout.length
+        return Growing(length, Zone(length, length), 1, _nothing, whole.finish, self.decode)
 
     def closed_form_bytes(
         self,
@@ -207,6 +186,36 @@ class KVQuant(Policy):
             layout.length, store, quantised_sides * zone.tokens, lambda packed: self._ranges.drift(self, packed)
         )
 
+    def growing(
+        self,
+        layout: Layout,
+        angles: Float[Tensor, "S half"] | None,
+        layers: int,
+        origin: Callable[[], Origin] | None = None,
+    ) -> Growing:
+        """As `packing`, for layers that come a pass after the other. BadInput as `step` says, too."""
+        zone, turned = self.zone(layout), dict[torch.device, PreRope | None]()
+        self._check_share(zone.tokens, layout.length)
+        origin, zone_angles = origin and cache(origin), None if angles is None else angles[zone.start : zone.stop]
+
+        def code(index: int, keys: Tensor, values: Tensor, first: int) -> Run:
+            if index == first == 0:
+                for side in (self.keys, self.values):
+                    side.check(keys.shape[2])
+            _check_finite(index, keys, values)
+            if keys.device not in turned:
+                turned[keys.device] = self._pre_rope(Zone(0, zone.tokens), keys, zone_angles, layout, alike=False)
+            table, here = turned[keys.device], Zone(0, keys.shape[1])
+            own = table and table.at(torch.arange(first, first + keys.shape[1]))
+            grid = self._ranges.grids(self, layers, keys, origin)[index]
+            stored = self.keys.store(keys, here, own, grid.get("key"))
+            if isinstance(stored, Codes) and table is not None:  # handed out by the one table of all tokens
+                stored = replace(stored, bases=(table, *stored.bases[1:]))
+            return Run(stored, self.values.store(values, here, None, grid.get("value")))
+
+        finish = self.packing(layout, angles, layers, origin).finish
+        return Growing(layout.length, zone, self.step, code, finish, self.decode)
+
     def _pack_layer(
         self,
         keys: Float[Tensor, "H_kv S d"],
@@ -242,6 +251,10 @@ class KVQuant(Policy):
             raise BadInput(f"{self.label} would quantise {share}")
         if quantised < length / 2:
             log.warning("%s quantises only %s: the rest stays in full precision", self.label, share)
+
+
+def _nothing(*_: object) -> Run:
+    raise ValueError("nothing is quantised")
 
 
 def _exempt(keys: Tensor, values: Tensor) -> Run:

@@ -37,10 +37,22 @@ class Run:
         for start in range(0, self.length, PIECE):
             yield self.keys.piece(start, start + PIECE), self.values.piece(start, start + PIECE)
 
+    def then(self, later: "Run") -> "Run":
+        """With the tokens behind these, stored alike."""
+        return Run(_joined(self.keys, later.keys), _joined(self.values, later.values))
+
     def parts(self) -> dict[str, tuple[Tensor, ...]]:
         """The stored tensors under their names in the ledger."""
         keys, values = self.keys.parts(), self.values.parts()
         return {name: keys.get(name, ()) + values.get(name, ()) for name in {**keys, **values}}
+
+
+def _joined(side: Dense | Codes, later: Dense | Codes) -> Dense | Codes:
+    if isinstance(side, Dense) and isinstance(later, Dense):
+        return side.then(later)
+    assert isinstance(side, Codes)  # stored alike
+    assert isinstance(later, Codes)
+    return side.then(later)
 
 
 Layers = Sequence[tuple[Float[Tensor, "H_kv S d"], Float[Tensor, "H_kv S d"]]]  # keys as rotated, and values

@@ -1,8 +1,10 @@
 """Policy: which bits, groups and coordinates keys and values are quantised with, and the bytes that this comes to."""
 
 from dataclasses import dataclass, fields
+from math import lcm
 
-from intpv.bounds import check_whole
+from intpv.bounds import check_whole, shown
+from intpv.errors import BadInput
 from intpv.kv_quant import basis
 from intpv.kv_quant.calibrated import DYNAMIC
 from intpv.kv_quant.calibrated import check as check_calibrated
@@ -61,6 +63,24 @@ class Policy:
     def groups_frames(self) -> bool:
         """Whether it needs whole frames."""
         return self.keys.groups_frames or self.values.groups_frames
+
+    @property
+    def step(self) -> int:
+        """Tokens after which the groups of keys and of values end together. BadInput where a group is of all tokens, or
+        of frames."""
+        steps = [1]
+        for side in (self.keys, self.values):
+            if not side.is_quantised or self.calibration != DYNAMIC:  # calibrated ranges are there before any token
+                continue
+            group = None if side.groups_frames else side.grouping(Zone(0, 0)).cells(1).group
+            if group is None:
+                raise BadInput(
+                    f"passes.pack=early packs whole groups of tokens, kv_quant.{side.name}_granularity="
+                    f"{side.granularity} with {side.name}_group={shown(side.group)} makes one of "
+                    f"{'frames' if side.groups_frames else 'all tokens'}; passes.pack=late"
+                )
+            steps.append(group)
+        return lcm(*steps)
 
     def zone(self, layout: Layout) -> Zone:
         """What is quantised of a prefix. BadInput where temporal groups do not fit its frames."""

@@ -71,6 +71,10 @@ class Dense:
         """The tokens before `stop`, as a view."""
         return Dense(self.x[:, :stop])
 
+    def then(self, later: "Dense") -> "Dense":
+        """With the tokens behind these."""
+        return Dense(torch.cat([self.x, later.x], 1))
+
     def reading(self) -> None:
         """Nothing to unpack."""
 
@@ -139,6 +143,16 @@ class Codes:
     def before(self, stop: int) -> "Codes":
         """The tokens before `stop`, as a view: scales and zeros know tokens by their place, and some are not read."""
         return replace(self, packed=self.packed[:, :stop])
+
+    def then(self, later: "Codes") -> "Codes":
+        """With the tokens behind these, whose groups are their own, or lie on the same calibrated grid; bases are these
+        ones', which must know the later tokens too."""
+        scale, zero, drift = self.scale, self.zero, None
+        if later.scale is not scale:
+            scale, zero = torch.cat([scale, later.scale], 1), torch.cat([zero, later.zero], 1)
+        if self.drift is not None and later.drift is not None:
+            drift = Drift.over([self.drift, later.drift])
+        return replace(self, packed=torch.cat([self.packed, later.packed], 1), scale=scale, zero=zero, drift=drift)
 
     def reading(self) -> Reading:
         """For a kernel that reads the codes themselves; made once, as every step of every layer asks for it."""

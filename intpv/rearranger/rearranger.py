@@ -35,11 +35,14 @@ class Rearranger(ABC):
     def table(self, m: int, n: int, video_id: str) -> Int[Tensor, "m N"]:
         """The table for the F = m N frames of m groups."""
 
-    def split(self, frames: Shaped[Tensor, " F *rest"], order: Int[Tensor, "m N"]) -> Shaped[Tensor, "m N *rest"]:
-        """Frames in order of time to groups. Raises BadInput if the table is for another number of frames."""
+    def split(
+        self, frames: Shaped[Tensor, " F *rest"], order: Int[Tensor, "m N"], rows: slice = slice(None)
+    ) -> Shaped[Tensor, "groups N *rest"]:
+        """Frames in order of time to groups, of which `rows` are made. Raises BadInput if the table is for another
+        number of frames."""
         if (told := int(order.max()) + 1) != len(frames):
             raise BadInput(f"the order is for {told} frames, got {len(frames)}")
-        return frames[order]
+        return frames[order[rows]]
 
     def merge(self, tokens: Float[Tensor, "m N *P D"], order: Int[Tensor, "m N"]) -> Float[Tensor, "F *P D"]:
         """Encoded groups back to order of time; with `restore` False they stay as they were encoded."""

@@ -13,12 +13,14 @@ from intpv.errors import BadInput
 from intpv.hf.cache import layers_of, shorten
 from intpv.kv_evict.kv_evict import KVEvict, LayerTokens, frames_and_places
 from intpv.kv_evict.none import NoEvict
+from intpv.kv_quant.growing import Growing
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant, Packing
 from intpv.kv_quant.origin import Origin
 from intpv.kv_quant.packed import Layers, PackedPrefix
 from intpv.layout import Layout
 from intpv.model.model import Model
 from intpv.rope_strategy.rotation import Rotation
+from intpv.video_llm.passes import Passes
 
 
 @dataclass(frozen=True)
@@ -29,13 +31,18 @@ class PackingRules:
     kv_quant: KVQuant | NoQuant
     kv_evict: KVEvict | NoEvict
 
-    def check(self, prefill_tokens: int | None) -> None:
-        """BadInput where what a layer is left could not be packed, or not be attended to; prefill is in passes of so
-        many tokens.
-        """
+    def check(self, passes: Passes) -> None:
+        """BadInput where what a layer is left, or a pass of it, could not be packed, or not be attended to."""
+        if passes.pack == "early":
+            _ = self.kv_quant.step  # where groups end, if they do
         if isinstance(self.kv_evict, NoEvict):
             return
-        if self.kv_evict.early and prefill_tokens is None:
+        if passes.pack == "early":
+            raise BadInput(
+                f"passes.pack=early packs tokens once and for all, kv_evict={self.kv_evict.name} takes some out again; "
+                f"kv_evict.early=true with passes.pack=late bounds what later passes read"
+            )
+        if self.kv_evict.early and passes.prefill_tokens is None:
             raise BadInput("kv_evict.early=true cuts after every pass of a prefill, got passes.prefill_tokens=null")
         named, config = f"kv_evict={self.kv_evict.name}", self.model.decoder.config.get_text_config(decoder=True)
         if getattr(self.kv_quant, "groups_frames", False) and not self.kv_evict.whole_frames:
@@ -85,6 +92,11 @@ class PackingRules:
     def early(self, rotation: Rotation, video_id: str) -> "Cut | None":
         """As `cut`, where it is made as a prefix is read."""
         return self.cut(rotation, video_id) if getattr(self.kv_evict, "early", False) else None
+
+    def growing(self, rotation: Rotation, origin: Callable[[], Origin]) -> Growing:
+        """For a prefix that is packed after every pass."""
+        layers = self.model.decoder.config.get_text_config(decoder=True).num_hidden_layers
+        return self.kv_quant.growing(rotation.layout, rotation.unrotation, layers, origin)
 
     def begin(self, rotation: Rotation, origin: Callable[[], Origin], video_id: str) -> "PrefixPacking":
         """For the layers of one prefix. BadInput as `cut` says."""

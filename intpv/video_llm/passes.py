@@ -1,26 +1,37 @@
-"""Passes: how much of a video goes through tower and decoder at once; the results are the same up to rounding."""
+"""Passes: how much of a video goes through tower and decoder at once, and when what was read is packed."""
 
 from dataclasses import dataclass
 
-from intpv.bounds import check_whole
+from intpv.bounds import check_whole, shown
 from intpv.errors import BadInput
+
+PACK = ("late", "early")
 
 
 @dataclass(frozen=True)
 class Passes:
-    """Activations of what is read at once take memory; frames and tokens of all passes are kept, small as they are.
+    """Activations of what is read at once take memory, those of a pass whatever the video's length.
 
-    Groups that span the whole video, as strided ones do, need all frames before the first pass: fitted to the tower's
-    size and as bytes they take 8 to 20 times less than its activations. A decoder's pass attends to the keys and
-    values of those before it.
+    Groups that span the whole video, as strided ones do, need all frames before the first pass, and the decoder, which
+    reads in the order of time, the tower's output of all groups. Both wait where the frames are, on the host in a run:
+    frames fitted to the tower's size and as bytes, features as wide as the tower; what they take of a pass goes to the
+    device, and is projected, when its turn comes. A decoder's pass attends to the keys and values of those before it:
+    in full precision until all are read (late), which is one pass up to rounding, or as they are packed (early), which
+    bounds the memory and gives other numbers where codes are not exact.
     """
 
     tower_frames: int | None = None  # None is all
     prefill_tokens: int | None = None  # None is all
+    pack: str = "late"  # late | early
 
     def __post_init__(self) -> None:
         for name in ("tower_frames", "prefill_tokens"):
             check_whole(f"passes.{name}", getattr(self, name), or_null=True)
+        if self.pack not in PACK:
+            raise BadInput(f"passes.pack must be {' or '.join(PACK)}, got {self.pack}")
+        if self.pack == "early" and self.prefill_tokens is None:
+            given = shown(self.prefill_tokens)
+            raise BadInput(f"passes.pack=early packs after every pass of a prefill, got passes.prefill_tokens={given}")
 
     def groups(self, each: int, groups: int) -> int:
         """How many of a video's groups, of `each` frames, go through the tower at once. BadInput where a pass would cut

@@ -1,6 +1,6 @@
 """Prefix rules: from a video's tokens to what the decoder is given, and at which angles it is rotated."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from intpv.budget.budget import Budget
 from intpv.budget.none import NoBudget
-from intpv.encoder.prefix_pieces import Piece, embeddings_of, layout_of
+from intpv.encoder.prefix_pieces import Piece, embeddings_of, embeddings_within, layout_of
 from intpv.encoder.video_encoder import VideoEncoder
 from intpv.errors import BadInput
 from intpv.layout import Layout, Span
@@ -43,6 +43,23 @@ class PrefixRules:
         layout = layout_of(pieces)
         embeddings = embeddings_of(pieces, visual, self.model.llm.get_input_embeddings())
         return self._rotation(layout, seconds, grid), {"inputs_embeds": embeddings[None], **beside}
+
+    def by_pass(
+        self, tokens: Callable[[range], Float[Tensor, "n *P D"]], seconds: list[float]
+    ) -> tuple[Rotation, Callable[[range], dict[str, Any]]]:
+        """As `prefix` without a budget, for a decoder that is given a run of tokens at a time; `tokens` makes those
+        of a range of slots."""
+        first = tokens(range(1))
+        grid, embed = tuple(first.shape[1:-1]), self.model.llm.get_input_embeddings()
+        pieces, width = self._pieces(seconds, grid), first.shape[-1]
+
+        def visual(slots: range) -> Tensor:
+            return tokens(slots).view(-1, width) if slots else first.new_empty(0, width)
+
+        def given(run: range) -> dict[str, Any]:
+            return {"inputs_embeds": embeddings_within(pieces, run, visual, embed)[None]}
+
+        return self._rotation(layout_of(pieces), seconds, grid), given
 
     def blind(self) -> tuple[Rotation, dict[str, Any]]:
         """The prompt's text alone. BadInput for M-RoPE, whose positions follow from frames."""

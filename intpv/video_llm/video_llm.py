@@ -7,23 +7,23 @@ would never see the quantised cache; here every answer does.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
-from transformers import Cache, DynamicCache
+from transformers import DynamicCache
 
-from intpv.attention.rules import check_decoder, prefilled_by
+from intpv.attention.rules import check_decoder
 from intpv.budget.budget import Budget
 from intpv.budget.none import NoBudget
 from intpv.encoder.prefix_pieces import words
 from intpv.errors import BadInput, Unaskable
-from intpv.hf.attention import attending_to, placed, use
-from intpv.hf.cache import HandingCache, handed, layers_of
-from intpv.hf.rotary import applied, prefilling
+from intpv.hf.attention import attending_to, use
+from intpv.hf.cache import HandingCache, layers_of
+from intpv.hf.rotary import applied
 from intpv.kv_evict.kv_evict import KVEvict
 from intpv.kv_evict.none import NoEvict
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
@@ -36,11 +36,13 @@ from intpv.rope_strategy.strategy import RopeStrategy
 from intpv.timing import lap
 from intpv.video_llm.asking import Answer, Asking
 from intpv.video_llm.context import Prefill, VideoContext
-from intpv.video_llm.packing_rules import Cut, PackingRules
+from intpv.video_llm.packing_rules import PackingRules
 from intpv.video_llm.passes import Passes
 from intpv.video_llm.portions import portions
+from intpv.video_llm.prefix_feed import Given, PrefixFeed
 from intpv.video_llm.prefix_origin import origin_of
 from intpv.video_llm.prefix_rules import PrefixRules
+from intpv.video_llm.slots import Slots
 
 
 @dataclass(frozen=True)
@@ -58,15 +60,16 @@ class VideoLLM:
 
     def __post_init__(self) -> None:
         check_decoder(self.model.decoder, self.kv_quant.decode)
-        self.packing_rules.check(self.passes.prefill_tokens)
+        self.packing_rules.check(self.passes)
 
     @torch.inference_mode()
     def watch(
         self, frames: UInt8[Tensor, "F C H W"], timestamps: Float[Tensor, " F"], video_id: str = ""
     ) -> VideoContext:
         """Decoded frames of any size; `timestamps` in seconds, `video_id` seeds the random rearranger."""
-        pixels = self.model.preprocess.fit(frames.to(self.device))
-        return self.read(self.look(pixels, video_id), timestamps, video_id)
+        # not named: pixels are gone when the tower is done with them
+        features = self.look(self.model.preprocess.fit(frames.to(self.device)), video_id)
+        return self.read(features, timestamps, video_id)
 
     def order(self, num_frames: int, video_id: str = "") -> Int[Tensor, "m N"]:
         """The index table of a video's frames, or of its slots where the tower makes one of several frames."""
@@ -82,11 +85,20 @@ class VideoLLM:
     def look(self, pixels: UInt8[Tensor, "F C h w"], video_id: str = "") -> Float[Tensor, "m N *P E"]:
         """Fitted frames through the tower, in groups: all that comes before projector, RoPE and quantisation."""
         order, together = self.order(len(pixels), video_id), self.model.encoder.frames_per_slot
-        with lap("split", self.device):
-            slots = pixels if together == 1 else pixels.unflatten(0, (-1, together))
-            groups = self.rearranger.split(slots, order)
-        at_once = self.passes.groups(together * order.shape[1], len(groups))
-        return torch.cat([self._encoded(part) for part in groups.split(at_once)])
+        slots = pixels if together == 1 else pixels.unflatten(0, (-1, together))
+        at_once = self.passes.groups(together * order.shape[1], len(order))
+        features = None
+        for start in range(0, len(order), at_once):
+            with lap("split", self.device):
+                groups = self.rearranger.split(slots, order, slice(start, start + at_once))
+            part = self._encoded(groups)
+            if at_once >= len(order):
+                return part
+            if features is None:  # they wait where the frames do
+                features = torch.empty(len(order), *part.shape[1:], dtype=part.dtype, device=pixels.device)
+            features[start : start + at_once] = part
+        assert features is not None  # there is no order without groups
+        return features
 
     def _encoded(self, groups: UInt8[Tensor, "m N *frame"]) -> Float[Tensor, "m N *P E"]:
         """A pass of the tower."""
@@ -114,26 +126,32 @@ class VideoLLM:
         self, features: Float[Tensor, "m N *P E"], timestamps: Float[Tensor, " F"], video_id: str = ""
     ) -> Prefill:
         """The prefix in full precision, under the rotation of `rope_strategy`; whole, unless kv_evict cuts it early."""
-        rotation, given = self._prefix(features, timestamps, video_id)
+        rotation, given = self._given(features, timestamps, video_id)
         cut = self.packing_rules.early(rotation, video_id)
-        self._feed(cache := DynamicCache(), rotation, given, cut)
+        self.feed.into(cache := DynamicCache(), rotation, given, cut)
         return Prefill(layers_of(cache), rotation, video_id, tuple(cut.kept) if cut else None)
 
     @torch.inference_mode()
     def read(
         self, features: Float[Tensor, "m N *P E"], timestamps: Float[Tensor, " F"], video_id: str = ""
     ) -> VideoContext:
-        """`prefill` and `pack`, to the same bits, but each layer is packed as it is read: one at a time is unpacked."""
+        """`prefill` and `pack`, to the same bits, but each layer is packed as it is read: one at a time is unpacked.
+        With passes.pack=early every pass is, and the later ones read it so."""
+        if self.passes.pack == "early":
+            rotation, given = self._given(features, timestamps, video_id)
+            growing = self.packing_rules.growing(rotation, lambda: self.origin(rotation))
+            self.feed.growing(growing, rotation, given)
+            return VideoContext(growing.done(), rotation)
         if self.passes.prefill_tokens is not None:  # no layer is whole before the last pass
             return self.pack(self.prefill(features, timestamps, video_id))
-        rotation, given = self._prefix(features, timestamps, video_id)
+        rotation, given = self._given(features, timestamps, video_id)
         packing = self.packing_rules.begin(rotation, lambda: self.origin(rotation), video_id)
 
         def take(keys: Tensor, values: Tensor) -> None:
             with lap("pack", keys.device):
                 packing.add(keys, values)
 
-        self._feed(cache := HandingCache(take), rotation, given)
+        self.feed.into(cache := HandingCache(take), rotation, given)
         cache.finish()
         return VideoContext(packing.done(), rotation)
 
@@ -143,6 +161,19 @@ class VideoLLM:
             return self.prefix_rules.blind()
         return self.prefix_rules.prefix(self.tokens(features, video_id, len(timestamps)), timestamps.tolist(), video_id)
 
+    def _given(self, features: Tensor, timestamps: Tensor, video_id: str) -> tuple[Rotation, Given]:
+        """As `_prefix`, projected a pass at a time where that gives the same tokens: memory has a bound then."""
+        whole = self.passes.prefill_tokens is None or not len(features) or not isinstance(self.budget, NoBudget)
+        if whole or not Slots.can(self.model.encoder, self.rearranger):
+            rotation, given = self._prefix(features, timestamps, video_id)
+            return rotation, self.feed.of_all(given, rotation.layout.length)
+        slots = Slots(self.model.encoder, self.rearranger, features, self.order(len(timestamps), video_id), self.device)
+        return self.prefix_rules.by_pass(slots.tokens, timestamps.tolist())
+
+    @property
+    def feed(self) -> PrefixFeed:
+        return PrefixFeed(self.model, self.passes)
+
     @property
     def packing_rules(self) -> PackingRules:
         return PackingRules(self.model, self.kv_quant, self.kv_evict)
@@ -150,35 +181,6 @@ class VideoLLM:
     @property
     def prefix_rules(self) -> PrefixRules:
         return PrefixRules(self.model, self.rope_strategy, self.budget)
-
-    def _feed(self, cache: Cache, rotation: Rotation, given: Mapping[str, Any], cut: Cut | None = None) -> None:
-        length, decoder = rotation.layout.length, self.model.decoder
-        if rotation.partition is not None and self.passes.prefill_tokens is not None:
-            raise BadInput(
-                f"rope_strategy={rotation.strategy.name} reads a prefix at once, got passes.prefill_tokens="
-                f"{self.passes.prefill_tokens}; passes.prefill_tokens=null does that"
-            )
-        with prefilling(decoder, self.model.rotary, rotation, prefilled_by(decoder)):
-            for run in self.passes.runs(length):
-                seen = len(run) + (cache.get_seq_length() if run.start else 0)
-                with placed(torch.arange(run.start, run.stop), torch.arange(run.stop)):
-                    decoder(
-                        attention_mask=torch.ones(1, seen, dtype=torch.long, device=self.device),
-                        position_ids=torch.arange(run.start, run.stop, device=self.device)[None],
-                        **handed(decoder, cache),
-                        **(given if len(run) == length else self._part(given, run)),
-                    )
-                if cut is not None:
-                    cut.shorten(cache, run.stop)
-
-    def _part(self, given: Mapping[str, Any], run: range) -> dict[str, Any]:
-        """What the decoder is given of some tokens. BadInput for a decoder that is given more than embeddings."""
-        if more := sorted(set(given) - {"inputs_embeds"}):
-            raise BadInput(
-                f"passes.prefill_tokens={self.passes.prefill_tokens}: {self.model.name}'s decoder is given "
-                f"{', '.join(more)} of the whole video at once; passes.prefill_tokens=null does that"
-            )
-        return {"inputs_embeds": given["inputs_embeds"][:, run.start : run.stop]}
 
     @torch.inference_mode()
     def pack(self, prefill: Prefill) -> VideoContext:
