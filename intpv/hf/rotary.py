@@ -15,7 +15,7 @@ from intpv.rope_strategy.rotation import Rotation
 
 
 @contextmanager
-def applied(rotary: nn.Module, rotation: Rotation, tokens: range) -> Iterator[None]:
+def applied(rotary: nn.Module, rotation: Rotation, tokens: range) -> Iterator["Rotated"]:
     """Inside `with`, the module gives the cos and sin of `rotation`, whatever positions they come from: the model is
     given no positions but which `tokens` it is fed, as position_ids (1, n) counted from the start of the prefix.
 
@@ -24,13 +24,13 @@ def applied(rotary: nn.Module, rotation: Rotation, tokens: range) -> Iterator[No
     afterwards. Angles are float32 also in a module that was cast: bfloat16 is off by whole radians after 1000 tokens.
     """
     before = vars(rotary).get("forward")  # accelerate puts one there
-    if isinstance(getattr(before, "__self__", None), _Rotated):
+    if isinstance(getattr(before, "__self__", None), Rotated):
         raise BadInput(f"{type(rotary).__name__} rotates by other angles already: leave its `with` before another")
-    rotated, turned = _Rotated(rotation, tokens), _turning(rotation)
+    rotated, turned = Rotated(rotation, tokens), _turning(rotation)
     rotary.forward = rotated.forward
     token = turning.set(turned)
     try:
-        yield
+        yield rotated
         if (
             turned is not None and rotated.ready and not turned.was_read
         ):  # transformers' own attention knows no segments
@@ -45,16 +45,16 @@ def applied(rotary: nn.Module, rotation: Rotation, tokens: range) -> Iterator[No
 @contextmanager
 def prefilling(
     text_model: PreTrainedModel, rotary: nn.Module, rotation: Rotation, implementation: str
-) -> Iterator[None]:
+) -> Iterator["Rotated"]:
     """Inside, the model reads a prefix under its rotation, by this implementation of attention unless the strategy
     changes attention."""
     tokens = torch.arange(rotation.layout.length)
     with (
         use(text_model, NAME if rotation.partition else implementation),
-        applied(rotary, rotation, range(len(tokens))),
+        applied(rotary, rotation, range(len(tokens))) as rotated,
         placed(tokens, tokens),
     ):
-        yield
+        yield rotated
 
 
 def _turning(rotation: Rotation) -> Turning | None:
@@ -63,20 +63,26 @@ def _turning(rotation: Rotation) -> Turning | None:
     return Turning(rotation.strategy.name, partition, baseline_inv_freq(rotation.geometry))
 
 
-class _Rotated:
+class Rotated:
     """A rotary module's forward over a table of angles."""
 
     def __init__(self, rotation: Rotation, tokens: range):
-        self.start, self.angles, self.scales = tokens.start, rotation.rows(tokens), rotation.scales()
+        self.tokens, self.fed, self.angles, self.scales = tokens, tokens, rotation.rows(tokens), rotation.scales()
         self.columns = {kind: one.columns for kind, one in rotation.geometries().items()}
         self.ready: dict[tuple, tuple[Tensor, Tensor]] = {}  # cos and sin; one forward may ask several times
+
+    def narrow(self, fed: range) -> None:
+        """These of the tokens are fed next: cos and sin are made of no others."""
+        self.fed = fed
+        self.ready.clear()
 
     def forward(self, x: Tensor, position_ids: Tensor, layer_type: str | None = None) -> tuple[Tensor, Tensor]:
         """(B, n, columns) each, of x's dtype and device."""
         kind = layer_type if layer_type in self.angles else None
         key = kind, x.device, x.dtype
         if key not in self.ready:
-            angles, columns = self.angles[kind], list(self.columns[kind])
+            first = self.fed.start - self.tokens.start
+            angles, columns = self.angles[kind][first : first + len(self.fed)], list(self.columns[kind])
             # columns first, cos then: element for element what transformers computes, and in its order; taken on the
             # host, for a list of columns would be one more copy to the device
             angles = (angles[:, columns] if columns else angles).to(x.device)
@@ -84,5 +90,5 @@ class _Rotated:
             scale = self.scales[kind]
             self.ready[key] = (spread.cos() * scale).to(x.dtype), (spread.sin() * scale).to(x.dtype)
         (cos, sin), rows = self.ready[key], position_ids
-        places = (rows[0] if rows.dim() == 3 else rows) - self.start  # M-RoPE: all axes name the same token
+        places = (rows[0] if rows.dim() == 3 else rows) - self.fed.start  # M-RoPE: all axes name the same token
         return cos[places], sin[places]

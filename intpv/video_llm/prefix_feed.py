@@ -13,7 +13,7 @@ from intpv.attention.rules import prefilled_by
 from intpv.errors import BadInput
 from intpv.hf.attention import attending_to, placed, use
 from intpv.hf.cache import HandingCache, handed
-from intpv.hf.rotary import prefilling
+from intpv.hf.rotary import Rotated, prefilling
 from intpv.kv_quant.growing import Growing
 from intpv.model.model import Model
 from intpv.rope_strategy.rotation import Rotation
@@ -33,8 +33,9 @@ class PrefixFeed:
 
     def into(self, cache: Cache, rotation: Rotation, given: Given, cut: Cut | None = None) -> None:
         """Keys and values of all passes, cut after each where there is a cut. BadInput for a strategy that cannot."""
-        with self._prefilling(rotation):
+        with self._prefilling(rotation) as rotated:
             for run in self.passes.runs(rotation.layout.length):
+                rotated.narrow(run)
                 seen = len(run) + (cache.get_seq_length() if run.start else 0)
                 with placed(torch.arange(run.start, run.stop), torch.arange(run.stop)):
                     self._pass(run, cache, given, torch.ones(1, seen, dtype=torch.long))
@@ -44,8 +45,9 @@ class PrefixFeed:
     def growing(self, growing: Growing, rotation: Rotation, given: Given) -> None:
         """Every pass attends to the others as they are packed. BadInput for a strategy that cannot."""
         decoder = self.model.decoder
-        with self._prefilling(rotation):
+        with self._prefilling(rotation) as rotated:
             for run in self.passes.runs(rotation.layout.length):
+                rotated.narrow(run)
                 take, tokens = growing.taking(), torch.arange(run.start, run.stop)
                 cache = HandingCache(_timed(take))
                 if not run.start:
@@ -66,15 +68,15 @@ class PrefixFeed:
         )
 
     @contextmanager
-    def _prefilling(self, rotation: Rotation) -> Iterator[None]:
+    def _prefilling(self, rotation: Rotation) -> Iterator[Rotated]:
         if rotation.partition is not None and self.passes.prefill_tokens is not None:
             raise BadInput(
                 f"rope_strategy={rotation.strategy.name} reads a prefix at once, got passes.prefill_tokens="
                 f"{self.passes.prefill_tokens}; passes.prefill_tokens=null does that"
             )
         decoder = self.model.decoder
-        with prefilling(decoder, self.model.rotary, rotation, prefilled_by(decoder)):
-            yield
+        with prefilling(decoder, self.model.rotary, rotation, prefilled_by(decoder)) as rotated:
+            yield rotated
 
     def of_all(self, given: Mapping[str, Any], length: int) -> Given:
         """Parts of what is there for all `length` tokens. BadInput for parts of more than embeddings."""

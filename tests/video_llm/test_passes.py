@@ -183,17 +183,23 @@ def test_one_pass_packed_early_is_late_to_the_bit():
 
 
 def test_watching_early_needs_no_more_for_a_longer_video():
-    """Beside the packed prefix, and the features, which wait on the host."""
+    """Beside the packed prefix, the features, which wait on the host, and 4 bytes of an angle for each token and pair."""
     beside, model = {}, tiny_model()
-    for frames in (32, 128):
-        llm = VideoLLM(model, Strided(), NoScaling(), option("kv_quant", "int2", decode="eager"), passes=EARLY)
+    for frames in (256, 1024):  # from 1,024 tokens on what is packed is read in pieces
+        llm = VideoLLM(
+            model,
+            Strided(),
+            NoScaling(),
+            option("kv_quant", "int2", decode="eager"),
+            passes=Passes(64, 256, pack="early"),
+        )
         pixels, times = clip(frames)
         features = llm.look(pixels)
         with counting(torch.device("cpu")) as count:
             context = llm.read(features, times)
         assert context.packed.ledger()["total"] <= count.held
-        beside[frames] = count.peak - count.held
-    assert beside[128] < 1.2 * beside[32]
+        beside[frames] = count.peak - count.held - 4 * 16 * context.layout.length
+    assert beside[1024] < 1.2 * beside[256]
 
 
 @pytest.mark.parametrize(
