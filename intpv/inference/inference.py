@@ -12,7 +12,7 @@ from intpv.attention.prefix import chosen
 from intpv.attention.rules import beyond_plain
 from intpv.attention_kl.report import Measured
 from intpv.cache.memory import FirstCome
-from intpv.cost import ledger
+from intpv.cost import arithmetic, ledger
 from intpv.cost.memory import Memory
 from intpv.data.benchmark import UNKNOWN_BOUNDS, Benchmark, Question, ScoreBounds, VideoItem
 from intpv.errors import BadInput, VideoError
@@ -183,6 +183,7 @@ class Inference(LightningModule):
             "kv/kept_tokens": packed.length,
             "kv/fused": float(fused),
             **(packed.drift.figures() if packed.drift else {}),  # from calibrated ranges, where there are any
+            **arithmetic.flops(self.video_llm, self.viewer.frames_shown, context, item.id),
             "rope/factor": context.factor,
             "rope/own_factor": context.geometry.own_factor,
             "rope/trained_length": context.geometry.trained_length,

@@ -26,6 +26,7 @@ class Metric:
 
 
 ALWAYS = "always"
+CLOSED_FORM = "a video was answered, encoder=languagebind or one like it"
 ANSWERED = "a video was answered"
 LONG_ANSWER = "an answer has a second token"
 TWO_VIDEOS = "2 videos or more"
@@ -163,6 +164,12 @@ SUBJECTS: dict[str, dict[str, tuple[Row, ...]]] = {  # heading -> when present -
         CALIBRATED: (
             ("kv/clipped_fraction", "0 to 1", "Share of numbers outside the calibrated grid."),
             ("kv/range_ratio", "ratio", "Range of the numbers over the calibrated one, mean over layers and sides."),
+        ),
+    },
+    "Arithmetic of a video, mean over the videos": {
+        CLOSED_FORM: (
+            ("cost/tower_flops", "FLOPs", "Matrix products of tower and projector, in closed form."),
+            ("cost/prefill_flops", "FLOPs", "The LLM's over the prefix, as far as each token attends."),
         ),
     },
     "RoPE": {

@@ -183,7 +183,7 @@ def test_one_pass_packed_early_is_late_to_the_bit():
 
 
 def test_watching_early_needs_no_more_for_a_longer_video():
-    """Beside the packed prefix, the features, which wait on the host, and 4 bytes of an angle for each token and pair."""
+    """Beside the packed prefix, features, which wait on the host, and an angle of 4 bytes for each token and pair."""
     beside, model = {}, tiny_model()
     for frames in (256, 1024):  # from 1,024 tokens on what is packed is read in pieces
         llm = VideoLLM(

@@ -1,0 +1,52 @@
+"""The closed form of a watched video against torch's own count of its matrix products."""
+
+import pytest
+from torch.utils.flop_counter import FlopCounterMode
+
+from intpv.cost.arithmetic import flops
+from intpv.kv_quant.kv_quant import NoQuant
+from intpv.options import option
+from intpv.rope_strategy.none import NoScaling
+from intpv.video_llm.passes import Passes
+from intpv.video_llm.video_llm import VideoLLM
+
+from ..tiny import clip, tiny_model
+
+FRAMES = 32
+
+
+def counted(work):
+    with FlopCounterMode(display=False) as counter:
+        made = work()
+    return counter.get_total_flops(), made
+
+
+@pytest.mark.parametrize("rearranger", ["strided", "overlap", "stretch"])
+@pytest.mark.parametrize("budget", ["none", "downsample"])
+def test_the_tower_is_what_torch_counts(rearranger, budget):
+    budget = option("budget", budget, side=1) if budget == "downsample" else option("budget", budget)
+    llm = VideoLLM(tiny_model(), option("rearranger", rearranger), NoScaling(), NoQuant(), budget=budget)
+    pixels, times = clip(FRAMES)
+    seen, features = counted(lambda: llm.look(pixels))
+    projected, _ = counted(lambda: llm.model.encoder.project(features))
+    assert flops(llm, FRAMES, llm.read(features, times))["cost/tower_flops"] == seen + projected
+
+
+@pytest.mark.parametrize("passes", [Passes(), Passes(prefill_tokens=32)])
+def test_the_decoder_is_what_torch_counts_without_the_masked_half_and_with_the_head(passes):
+    llm = VideoLLM(tiny_model(), option("rearranger", "strided"), NoScaling(), NoQuant(), passes=passes)
+    features = llm.look(clip(FRAMES)[0])
+    total, context = counted(lambda: llm.read(features, clip(FRAMES)[1]))
+    projected, _ = counted(lambda: llm.model.encoder.project(features))
+    config, length = llm.model.llm.config, context.layout.length
+    runs = passes.runs(length)
+    masked = sum(len(run) * (len(run) - 1) // 2 for run in runs)
+    attention = 4 * config.num_hidden_layers * config.num_attention_heads * config.head_dim
+    head = 2 * config.vocab_size * config.hidden_size
+    assert flops(llm, FRAMES, context)["cost/prefill_flops"] == total - projected - attention * masked + head
+
+
+def test_nothing_is_said_of_a_tower_without_a_closed_form_or_of_no_frame():
+    llm = VideoLLM(tiny_model("per_frame"), option("rearranger", "strided"), NoScaling(), NoQuant())
+    context = llm.watch(*clip(FRAMES))
+    assert flops(llm, FRAMES, context) == {}
