@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import torch
 import transformers
@@ -71,13 +72,13 @@ class Viewer:
 
         def compute() -> dict[str, Tensor]:
             start = time.perf_counter()
-            video = self.reader.read(path, self.num_frames, item.clip)
-            pixels = self.video_llm.model.preprocess.fit(video.frames)
+            fit = partial(self.video_llm.model.preprocess.fit, of=self.num_frames)
+            video = self.reader.read(path, self.num_frames, item.clip, fit)
             seconds = torch.tensor(time.perf_counter() - start, dtype=torch.float64)
             if self._frames_key(item) != frames_key:
                 raise VideoError(path, CHANGED)
             indices = torch.tensor(video.indices)
-            return {"pixels": pixels, "timestamps": video.timestamps, "indices": indices, "seconds": seconds}
+            return {"pixels": video.frames, "timestamps": video.timestamps, "indices": indices, "seconds": seconds}
 
         entry = self.cache.fetch("frames", frames_key, compute)
         indices, seconds = tuple(entry["indices"].tolist()), float(entry["seconds"])

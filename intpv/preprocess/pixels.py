@@ -109,9 +109,9 @@ class Pixels(ABC):
         """uint8 frames of any size -> float32 frames of the model's size on the same device."""
         return self.normalise(self.fit(frames))
 
-    def fit(self, frames: UInt8[Tensor, "F C H W"]) -> UInt8[Tensor, "F C h w"]:
-        """Resized and cropped."""
-        place = self.place(len(frames), *frames.shape[-2:])
+    def fit(self, frames: UInt8[Tensor, "f C H W"], of: int | None = None) -> UInt8[Tensor, "f C h w"]:
+        """Resized and cropped; `of` is F, where these are some of a video's frames."""
+        place = self.place(of or len(frames), *frames.shape[-2:])
         return torch.cat([self._fit(chunk, place) for chunk in frames.split(CHUNK)])
 
     def normalise(self, pixels: UInt8[Tensor, "F C h w"]) -> Float[Tensor, "F C h w"]:

@@ -1,6 +1,7 @@
 """Child: the process that decodes for a VideoReader. It knows numpy and the decoders, never torch: it starts in 0.2 s.
 
-A request is one line of JSON on standard input, an answer a frame of `answers.send` on standard output.
+A request is one line of JSON on standard input; on standard output come `answers.send`'s, a picture each and at last
+what there is to say of all.
 """
 
 import json
@@ -11,10 +12,13 @@ import signal
 import sys
 import threading
 from contextlib import suppress
+from functools import partial
 from typing import BinaryIO
 
+import numpy as np
+
 from intpv.errors import BadInput, VideoError
-from intpv.video.decoded import Decoded, decode_file
+from intpv.video.decoded import Decoded, Hand, decode_file
 from intpv.video.pipe import send
 from intpv.video.sampling import Sampler
 
@@ -29,7 +33,11 @@ def main() -> None:
     threading.Thread(target=_listen, args=(sys.stdin.buffer, requests), daemon=True).start()
     send(answers, {"ready": True})
     while True:
-        send(answers, *answer(**json.loads(requests.get())))
+        send(answers, answer(partial(_hand, answers), **json.loads(requests.get())))
+
+
+def _hand(answers: BinaryIO, index: int, picture: np.ndarray) -> None:
+    send(answers, {"picture": index, "shape": picture.shape}, picture)
 
 
 def _listen(stdin: BinaryIO, requests: queue.SimpleQueue) -> None:
@@ -40,6 +48,7 @@ def _listen(stdin: BinaryIO, requests: queue.SimpleQueue) -> None:
 
 
 def answer(
+    hand: Hand,
     path: str,
     num_frames: int,
     sampling: str,
@@ -48,25 +57,23 @@ def answer(
     scores: list[float] | None = None,
     clip: list[float] | None = None,
     **settings,
-) -> tuple[dict, tuple]:
-    """(what to say, the images that follow), whatever happens."""
+) -> dict:
+    """What to say once all pictures are handed on, whatever happens."""
     try:
         sampler = Sampler(sampling, repeat, fps, scores, None if clip is None else (clip[0], clip[1]))
-        decoded = decode_file(path, num_frames, sampler, **settings)
-        return _described(decoded), tuple(dict(zip(decoded.indices, decoded.images, strict=True)).values())
+        return _described(decode_file(path, num_frames, sampler, **settings, hand=hand))
     except VideoError as error:
-        return {"refused": error.reason}, ()
+        return {"refused": error.reason}
     except BadInput as error:
-        return {"bad_input": str(error)}, ()
+        return {"bad_input": str(error)}
     except MemoryError:
-        return {"refused": f"needs more memory than the {_memory() >> 20} MiB that decoding may take"}, ()
+        return {"refused": f"needs more memory than the {_memory() >> 20} MiB that decoding may take"}
     except Exception as error:
-        return {"refused": f"cannot be decoded ({type(error).__name__}: {error})"}, ()
+        return {"refused": f"cannot be decoded ({type(error).__name__}: {error})"}
 
 
 def _described(decoded: Decoded) -> dict:
     return {
-        "shape": decoded.images[0].shape,
         "seconds": decoded.seconds,
         "indices": decoded.indices,
         "num_available": decoded.num_available,
@@ -76,7 +83,7 @@ def _described(decoded: Decoded) -> dict:
 
 
 def _memory() -> int:
-    """Half of the machine's memory in bytes: while frames are handed over, the parent holds them a second time."""
+    """Half of the machine's memory in bytes: the other half is for what the parent makes of the frames."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 

@@ -20,12 +20,14 @@ from decord._ffi.base import DECORDError
 
 from intpv.errors import BadInput, VideoError
 from intpv.video.container import opened, packet_index, time_base
-from intpv.video.decoded import Decoded
+from intpv.video.decoded import Decoded, Hand
 from intpv.video.sampling import Sampler
 from intpv.video.seek import UPRIGHT, display_matrix, turn
 
 
-def read(path: str, num_frames: int, sampler: Sampler, threads: int, stream: int | None) -> Decoded:
+def read(
+    path: str, num_frames: int, sampler: Sampler, threads: int, stream: int | None, hand: Hand | None = None
+) -> Decoded:
     """Sample F frames of what decord counts in the file."""
     if stream is not None:
         raise BadInput(f"video.decoder=decord cannot choose a stream, got stream {stream}; use video.decoder=pyav")
@@ -49,7 +51,11 @@ def read(path: str, num_frames: int, sampler: Sampler, threads: int, stream: int
         images = reader.get_batch(list(indices)).asnumpy()
     except (RuntimeError, DECORDError) as error:
         raise VideoError(path, f"decord cannot decode it ({_reason(error)})") from None
-    return Decoded(tuple(images), tuple(seconds[i] for i in indices), indices, count, "decord", decord.__version__)
+    if hand:  # decord has made all of them by then
+        for index, image in dict(zip(indices, images, strict=True)).items():
+            hand(index, image)
+    shown = () if hand else tuple(images)
+    return Decoded(shown, tuple(seconds[i] for i in indices), indices, count, "decord", decord.__version__)
 
 
 def _check_turn(path: str, threads: int) -> None:

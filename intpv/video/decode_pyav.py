@@ -13,14 +13,16 @@ from av.video.reformatter import VideoReformatter
 
 from intpv.errors import VideoError
 from intpv.video.container import PacketIndex, opened, packet_index, time_base
-from intpv.video.decoded import Decoded
+from intpv.video.decoded import Decoded, Hand
 from intpv.video.sampling import Sampler
 from intpv.video.seek import UPRIGHT, Pictures, by_seek, display_matrix
 
 SMALL = 32  # px, side of the pictures that tell how much changes
 
 
-def read(path: str, num_frames: int, sampler: Sampler, threads: int, stream: int | None) -> Decoded:
+def read(
+    path: str, num_frames: int, sampler: Sampler, threads: int, stream: int | None, hand: Hand | None = None
+) -> Decoded:
     """Sample F frames. The header's frame count is not trusted: packets are counted, and frames when decoding all."""
     with opened(path, threads, stream) as (container, video):
         index = packet_index(path, container, video)
@@ -37,14 +39,14 @@ def read(path: str, num_frames: int, sampler: Sampler, threads: int, stream: int
     if index.can_seek:
         runs = index.plan(sorted(set(indices)))
         if not index.prefers_order(runs):
-            pictures = by_seek(path, index, runs, threads, stream)
+            pictures = by_seek(path, index, runs, threads, stream, hand)
     if pictures is None:
-        pictures, seconds, end = in_order(path, index, indices, threads, stream)
+        pictures, seconds, end = in_order(path, index, indices, threads, stream, hand=hand)
         if len(seconds) != count:  # packets that show nothing: sample again from what is really there
             count = len(seconds)
             indices = sampler.indices(count, num_frames, seconds, end, None if change is None else change.amounts)
-            pictures, _, _ = in_order(path, index, indices, threads, stream)
-    images = tuple(pictures.images[i] for i in indices)
+            pictures, _, _ = in_order(path, index, indices, threads, stream, hand=hand)
+    images = () if hand else tuple(pictures.images[i] for i in indices)
     return Decoded(images, tuple(pictures.seconds[i] for i in indices), indices, count, "pyav", av.__version__)
 
 
@@ -70,13 +72,14 @@ def in_order(
     threads: int,
     stream: int | None,
     change: Change | None = None,
+    hand: Hand | None = None,
 ) -> tuple[Pictures, list[float], float | None]:
     """Decode the whole stream: the wanted frames, the times of all and when the last one goes, where the file says it.
     `change` is shown every frame.
 
     Refuses a file that fails midway.
     """
-    pictures, end, start, last = Pictures(path, threads), None, None, None
+    pictures, end, start, last = Pictures(path, threads, hand=hand), None, None, None
     seconds: list[float] = []
     there = len(index.packets)
     keep = set(wanted)

@@ -3,6 +3,7 @@
 import importlib
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,13 +12,14 @@ from intpv.errors import BadInput, VideoError
 from intpv.video.sampling import OutsideVideo, Sampler
 
 DECODERS = ("pyav", "decord")
+Hand = Callable[[int, np.ndarray], None]  # is handed each picture (H, W, C) under its index as it comes, some twice
 
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
     """The frames a sampler picked, as displayed, in the order of time."""
 
-    images: tuple[np.ndarray, ...] | np.ndarray  # F times uint8 RGB (H, W, C); a repeated frame is one array, F times
+    images: tuple[np.ndarray, ...]  # F times uint8 RGB (H, W, C), a repeated frame one array; () where handed on
     seconds: tuple[float, ...]  # F, after the video's first frame, or after the start of the clip
     indices: tuple[int, ...]  # F, which of the available frames
     num_available: int  # frames a full decode returns
@@ -26,9 +28,16 @@ class Decoded:
 
 
 def decode_file(
-    path: str, num_frames: int, sampler: Sampler, decoder: str, threads: int, stream: int | None
+    path: str,
+    num_frames: int,
+    sampler: Sampler,
+    decoder: str,
+    threads: int,
+    stream: int | None,
+    hand: Hand | None = None,
 ) -> Decoded:
-    """The F frames that `sampler` picks from the file. Raises VideoError for a file that cannot be used."""
+    """The F frames that `sampler` picks from the file; with `hand` none is kept here. Raises VideoError for a file that
+    cannot be used."""
     if decoder not in DECODERS:
         raise BadInput(f"video.decoder must be one of {', '.join(DECODERS)}, got {decoder}")
     check_file(path)
@@ -39,7 +48,7 @@ def decode_file(
             f"video.decoder={decoder} is not installed here ({error}); video.decoder=pyav is exact"
         ) from None
     try:
-        decoded: Decoded = backend.read(path, num_frames, sampler, threads, stream)
+        decoded: Decoded = backend.read(path, num_frames, sampler, threads, stream, hand)
     except OutsideVideo as error:
         raise VideoError(path, str(error)) from None
     if sampler.clip is None:

@@ -1,4 +1,7 @@
-"""Answers: what the decoding child sends through its pipe, JSON after its length, then the images as raw bytes."""
+"""Answers: what the decoding child sends through its pipe, JSON after its length; a picture's raw bytes follow it.
+
+Pictures come one by one as they are decoded, so that neither side ever holds a video at its full size.
+"""
 
 import fcntl
 import json
@@ -6,7 +9,6 @@ import os
 import select
 import struct
 import time
-from collections.abc import Iterable
 from contextlib import suppress
 from typing import BinaryIO
 
@@ -17,12 +19,12 @@ PIPE_BYTES = 1 << 20  # instead of 64 KiB: frames come through in a seventh of t
 LONGEST_WAIT = 3600.0  # s; poll overflows on more, so longer deadlines are waited for in parts
 
 
-def send(pipe: BinaryIO, message: dict, images: Iterable[np.ndarray] = ()) -> None:
-    """Write the message and its images, all of one shape, each once."""
+def send(pipe: BinaryIO, message: dict, picture: np.ndarray | None = None) -> None:
+    """Write the message, and the picture whose `shape` it tells."""
     text = json.dumps(message).encode()
     pipe.write(LENGTH.pack(len(text)) + text)
-    for image in images:
-        pipe.write(np.ascontiguousarray(image).data.cast("B"))
+    if picture is not None:
+        pipe.write(np.ascontiguousarray(picture).data.cast("B"))
     pipe.flush()
 
 
@@ -43,17 +45,11 @@ class Answers:
         self._fill(text, deadline)
         return json.loads(text)
 
-    def images(self, shape: list[int], indices: list[int], deadline: float) -> np.ndarray:
-        """uint8 (F, H, W, C) with an image for each index; one that is repeated came through the pipe once."""
-        images = np.empty((len(indices), *shape), dtype=np.uint8)
-        first: dict[int, int] = {}
-        for place, index in enumerate(indices):
-            if index in first:
-                images[place] = images[first[index]]
-            else:
-                first[index] = place
-                self._fill(memoryview(images[place]).cast("B"), deadline)
-        return images
+    def picture(self, shape: list[int], deadline: float) -> np.ndarray:
+        """uint8 (H, W, C)."""
+        picture = np.empty(shape, dtype=np.uint8)
+        self._fill(memoryview(picture).cast("B"), deadline)
+        return picture
 
     def _fill(self, buffer: bytearray | memoryview, deadline: float) -> None:
         left = memoryview(buffer)

@@ -11,7 +11,7 @@ import weakref
 from contextlib import suppress
 
 from intpv.errors import BadInput, VideoError
-from intpv.video.decoded import Decoded
+from intpv.video.decoded import Decoded, Hand
 from intpv.video.pipe import Answers
 
 START_S = 120.0  # a cold disk is no fault of the first video, so starting has a limit of its own
@@ -30,8 +30,8 @@ class Process:
     def __reduce__(self):
         return Process, ()
 
-    def decode(self, path: str, timeout_s: float, **settings) -> Decoded:
-        """The child's `decode_file`. Raises VideoError also when the child takes longer than timeout_s, or dies."""
+    def decode(self, path: str, timeout_s: float, take: Hand, **settings) -> Decoded:
+        """The child's `decode_file`, whose pictures `take` is handed meanwhile. Raises VideoError also when the child takes longer than timeout_s, or dies."""
         if self._owner != os.getpid():  # forked: child and lock belong to the process this one came from
             self._stop()
             self._own()
@@ -42,7 +42,7 @@ class Process:
             try:
                 # the child keeps the working folder it was started in, this process may have changed its own
                 request = {"path": os.path.abspath(path), **settings}
-                answer = self.child.ask(request, time.monotonic() + timeout_s)
+                answer = self.child.ask(request, time.monotonic() + timeout_s, take)
             except TimeoutError:
                 reason = f"not decoded within video.timeout_s={timeout_s:g} s"
             except (EOFError, BrokenPipeError):
@@ -92,16 +92,18 @@ class Child:
             self.end()
             raise BadInput(line) from None
 
-    def ask(self, request: dict, deadline: float) -> Decoded | dict:
-        """The frames, or why there are none."""
+    def ask(self, request: dict, deadline: float, take: Hand) -> Decoded | dict:
+        """What there is of the frames that `take` was handed, or why there are none; its own time is none of theirs."""
         self.requests.write(json.dumps(request).encode() + b"\n")
         self.requests.flush()
-        answer = self.answers.message(deadline)
-        if "shape" not in answer:
+        while "picture" in (answer := self.answers.message(deadline)):
+            picture, start = self.answers.picture(answer["shape"], deadline), time.monotonic()
+            take(answer["picture"], picture)
+            deadline += time.monotonic() - start
+        if "indices" not in answer:
             return answer
-        images = self.answers.images(answer.pop("shape"), answer["indices"], deadline)
         seconds, indices = tuple(answer.pop("seconds")), tuple(answer.pop("indices"))
-        return Decoded(images, seconds, indices, **answer)
+        return Decoded((), seconds, indices, **answer)
 
     def fate(self) -> str:
         """How it ended."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import metadata
@@ -25,6 +26,7 @@ from intpv.video.sampling import ORDERS, Clip, Sampler
 
 __all__ = ["Video", "VideoError", "as_video", "decode", "decoder_version"]
 
+CHUNK = 8  # pictures at their own size
 DISTRIBUTIONS = {"pyav": "av", "decord": "decord"}  # decoder -> the package whose version is recorded
 
 
@@ -62,14 +64,51 @@ def decode(
 
 def as_video(decoded: Decoded) -> Video:
     """The same as tensors."""
+    return _video(_frames(decoded.images), decoded)
+
+
+def _frames(images: Sequence[np.ndarray]) -> UInt8[Tensor, "F C H W"]:
+    return rearrange(torch.from_numpy(np.asarray(images)), "f h w c -> f c h w")
+
+
+def _video(frames: UInt8[Tensor, "F C H W"], decoded: Decoded) -> Video:
     return Video(
-        rearrange(torch.from_numpy(np.asarray(decoded.images)), "f h w c -> f c h w"),
+        frames,
         torch.tensor(decoded.seconds, dtype=torch.float64),
         decoded.indices,
         decoded.num_available,
         decoded.decoder,
         decoded.version,
     )
+
+
+Fit = Callable[[UInt8[Tensor, "f C H W"]], UInt8[Tensor, "f C h w"]]
+
+
+class Fitted:
+    """Pictures of one video as they come, each chunk fitted to the tower's size: at their own size few are there."""
+
+    def __init__(self, fit: Fit | None):
+        self.fit, self.waiting, self.done = fit, dict[int, np.ndarray](), dict[int, Tensor]()
+
+    def take(self, index: int, picture: np.ndarray) -> None:
+        """One that was there before takes its place."""
+        if self.waiting and next(iter(self.waiting.values())).shape != picture.shape:
+            self._fit()
+        self.waiting[index] = picture
+        if len(self.waiting) == CHUNK:
+            self._fit()
+
+    def frames(self, indices: Sequence[int]) -> UInt8[Tensor, "F C h w"]:
+        """Once all have come."""
+        self._fit()
+        return torch.stack([self.done[index] for index in indices])
+
+    def _fit(self) -> None:
+        if self.waiting:
+            frames = _frames([*self.waiting.values()])
+            self.done |= zip(self.waiting, self.fit(frames) if self.fit else frames, strict=True)
+            self.waiting = {}
 
 
 @cache
@@ -142,10 +181,11 @@ class VideoReader:
         """The child that decodes; no setting, so neither compared nor pickled."""
         return Process()
 
-    def read(self, path: str | os.PathLike, num_frames: int, clip: Clip | None = None) -> Video:
+    def read(self, path: str | os.PathLike, num_frames: int, clip: Clip | None = None, fit: Fit | None = None) -> Video:
         """The F frames of this file, in order of time whatever `order` says, so that a cache can keep them.
 
-        `clip`: start and end in seconds, as if the file had been cut there.
+        `clip`: start and end in seconds, as if the file had been cut there. With `fit`, frames are those that it makes
+        of a few of them at a time, while the next ones are decoded.
         VideoError names the file and the reason when there are none to be had.
         """
         if self.blind:
@@ -154,7 +194,9 @@ class VideoReader:
         settings = {name: getattr(self, name) for name in names}
         timeout_s, scores = float(self.timeout_s), self.scores_of(path)
         settings |= {"num_frames": num_frames, "clip": clip, "scores": scores}
-        return as_video(self.process.decode(os.fsdecode(path), timeout_s, **settings))
+        fitted = Fitted(fit)
+        decoded = self.process.decode(os.fsdecode(path), timeout_s, fitted.take, **settings)
+        return _video(fitted.frames(decoded.indices), decoded)
 
     def scores_of(self, path: str | os.PathLike) -> list[float] | None:
         """This video's, under its file's name with or without the suffix; None with another sampling. BadInput where

@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 
 from intpv.errors import VideoError
 from intpv.video.container import PacketIndex, Run, opened, time_base
+from intpv.video.decoded import Hand
 
 # Pictures: decoded frames of one file as they are displayed, under their index.
 
@@ -30,6 +31,8 @@ class Pictures:
     path: str
     threads: int = 1  # of the conversion to RGB
     matrix: Matrix = UPRIGHT  # of the first frame, and so of the video
+    hand: Hand | None = None  # takes them on; None: they are kept
+    shape: tuple[int, ...] | None = None  # of each
     images: dict[int, np.ndarray] = field(default_factory=dict)  # RGB (H, W, C), as displayed
     seconds: dict[int, float] = field(default_factory=dict)  # after the first frame
     # frame.to_ndarray alone would set up a scaler with a thread per core for every single frame
@@ -42,11 +45,14 @@ class Pictures:
         picture = self.reformatter.reformat(frame, format="rgb24", threads=self.threads).to_ndarray()
         swapped, left, up = turn(self.path, self.matrix)
         shown = (picture.swapaxes(0, 1) if swapped else picture)[:: -1 if up else 1, :: -1 if left else 1]
-        first = next(iter(self.images.values()), shown)
-        if first.shape != shown.shape:
-            before, after = (f"{image.shape[1]}x{image.shape[0]}" for image in (first, shown))
+        self.shape = self.shape or shown.shape
+        if self.shape != shown.shape:
+            before, after = (f"{shape[1]}x{shape[0]}" for shape in (self.shape, shown.shape))
             raise VideoError(self.path, f"the picture size changes from {before} to {after}")
-        self.images[index] = shown
+        if self.hand is None:
+            self.images[index] = shown
+        else:
+            self.hand(index, shown)
         self.seconds[index] = second
 
 
@@ -74,13 +80,15 @@ def turn(path: str, matrix: Matrix) -> tuple[bool, bool, bool]:
 STRICT = "crccheck+bitstream+buffer+explode"
 
 
-def by_seek(path: str, index: PacketIndex, runs: list[Run], threads: int, stream: int | None) -> Pictures | None:
+def by_seek(
+    path: str, index: PacketIndex, runs: list[Run], threads: int, stream: int | None, hand: Hand | None = None
+) -> Pictures | None:
     """Decode only the runs. None as soon as a frame is not the one the packets promise: then decode in order.
 
     Damage in a part of the file that no run touches goes unseen. An index is a place among the times the packets
     promise; where a whole decode silently drops a damaged frame, its own count falls behind, and the times still agree.
     """
-    pictures = Pictures(path, threads)
+    pictures = Pictures(path, threads, hand=hand)
     with opened(path, threads, stream) as (container, video):
         tick = time_base(path, video)
         if video.codec_context.name != "h264":  # there it would also refuse sound open GOPs; but H.264 flags its damage

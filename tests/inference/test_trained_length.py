@@ -26,7 +26,7 @@ AVAILABLE = 64  # frames of the clip
 class Reader(VideoReader):
     """Samples a clip that needs no decoding."""
 
-    def read(self, path, num_frames, part=None):
+    def read(self, path, num_frames, part=None, fit=None):
         frames, times = clip(AVAILABLE)
         chosen = Sampler(self.sampling, self.repeat).indices(AVAILABLE, num_frames)
         return Video(frames[list(chosen)], times[list(chosen)], chosen, AVAILABLE, self.decoder, self.version)

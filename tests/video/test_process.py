@@ -4,11 +4,13 @@ import os
 import signal
 import threading
 import time
+from functools import partial
 
 import numpy as np
 import pytest
 
 from intpv.errors import BadInput
+from intpv.preprocess.clip import Preprocess
 from intpv.video import process
 from intpv.video.reader import VideoError, VideoReader, decode
 from intpv.video.sampling import Sampler
@@ -23,6 +25,19 @@ def test_it_returns_what_decoding_here_returns(reader, short_clip):
     assert np.array_equal(here.frames.numpy(), there.frames.numpy())
     assert here.timestamps.tolist() == there.timestamps.tolist()
     assert (here.indices, here.num_available, here.version) == (there.indices, there.num_available, there.version)
+
+
+def test_frames_are_fitted_a_few_at_a_time_to_what_all_at_once_would_be(reader, short_clip):
+    sizes, fit = [], partial(Preprocess(size=16).fit, of=40)
+
+    def watched(frames):
+        sizes.append(len(frames))
+        return fit(frames)
+
+    video = reader.read(short_clip, 40, fit=watched)
+    assert np.array_equal(video.frames.numpy(), fit(decode(str(short_clip), 40, Sampler()).frames).numpy())
+    assert max(sizes) <= 8
+    assert sum(sizes) == len(set(video.indices))  # a frame that is shown twice is fitted once
 
 
 def test_a_video_that_takes_too_long_is_given_up_and_the_next_one_is_read(short_clip):

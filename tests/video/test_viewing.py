@@ -28,9 +28,9 @@ class Slow(VideoReader):
 
     by: str = ""
 
-    def read(self, path, num_frames, part=None):
+    def read(self, path, num_frames, part=None, fit=None):
         shutil.copyfile(self.by, path)
-        return super().read(path, num_frames)
+        return super().read(path, num_frames, part, fit)
 
 
 @pytest.fixture
