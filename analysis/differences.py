@@ -33,8 +33,9 @@ DIGITS = 5
 
 def differences(cells: Sequence[Cell]) -> Iterator[dict]:
     """A row per line; none for a pair without common questions."""
-    base, read = baseline(cells), cache(Cell.samples)
+    read = cache(Cell.samples)
     for cell in cells:
+        base = baseline(cells, cell)
         others = (base if base is not cell else None, full_precision(cells, cell))
         for name, reference in zip(REFERENCES, others, strict=True):
             if cell.status == "done" and reference is not None:

@@ -24,8 +24,10 @@ HEADING = (
 )
 
 
-def baseline(cells: Sequence[Cell]) -> Cell | None:
-    """The fewest frames shown without RoPE scaling and in full precision: what the model was trained on."""
+def baseline(cells: Sequence[Cell], like: Cell | None = None) -> Cell | None:
+    """The fewest frames shown without RoPE scaling and in full precision: what the model was trained on; where models
+    or test sets differ, that of the cell it is compared with."""
+    cells = [cell for cell in cells if like is None or _asked(cell) == _asked(like)]
     plain = [c for c in cells if c.status == "done" and c.kv_quant == "none" and c.rope_strategy == "none"]
     plain = [c for c in plain if not {"video.order=shuffled", "video.order=reversed"} & set(c.variant.split())]
     return min(plain, key=lambda cell: (cell.frames, cell.rearranger != "contiguous"), default=None)
@@ -41,16 +43,19 @@ def full_precision(cells: Sequence[Cell], cell: Cell) -> Cell | None:
 
 def append_pairs(cells: Sequence[Cell], path: Path) -> None:
     """Add the table of differences to a Markdown file; nothing where no cell has a reference."""
-    base, read = baseline(cells), cache(Cell.samples)
+    read = cache(Cell.samples)
     columns = regimes(cells)
-    rows = []
+    rows, frames = [], set[int]()
     for cell in cells:
+        base = baseline(cells, cell)
+        frames |= {base.frames} if base else set()
         references = (base if base is not cell else None, full_precision(cells, cell))
         if cell.status == "done" and any(references):
             texts = [_text(read, cell, one, regime) for one in references for regime in columns]
             rows.append([cell.strategy, cell.rearranger, str(cell.frames), cell.kv_quant, *texts])
     if rows:
-        names = [f"baseline ({base.frames} frames)" if base else "baseline", "full precision"]
+        shown = " or ".join(map(str, sorted(frames)))
+        names = [f"baseline ({shown} frames)" if frames else "baseline", "full precision"]
         header = ["RoPE", "order", "F", "kv", *(f"{r} − {name}".strip() for name in names for r in columns)]
         with path.open("a", encoding="utf-8") as file:
             file.write(f"\n{HEADING}{markdown_table(header, rows)}")
@@ -95,5 +100,9 @@ def _text(read: Read, cell: Cell, reference: Cell | None, regime: str) -> str:
     return text if len(pairs) == len(cell.runs) else f"{text} ({len(pairs)} of {len(cell.runs)} seeds)"
 
 
+def _asked(cell: Cell) -> tuple:
+    return cell.encoder, cell.model, cell.data
+
+
 def _but_kv(cell: Cell) -> tuple:
-    return cell.rearranger, cell.strategy, cell.frames, cell.encoder, cell.model, cell.data
+    return cell.rearranger, cell.strategy, cell.frames, *_asked(cell)

@@ -48,7 +48,8 @@ def _questions(cells: Sequence[Cell]) -> Iterator[tuple[str, str, list[_Pair]]]:
     most = max(cell.frames for cell in done)
     full = [cell for cell in done if cell.kv_quant == "none" and cell.frames == most]
     if base and most > base.frames:
-        pairs = [_Pair(_named(cell, full), cell, base) for cell in full]
+        bases = [(cell, baseline(cells, cell)) for cell in full]
+        pairs = [_Pair(_named(cell, full), cell, own) for cell, own in bases if own]
         yield (
             f"{most} frames against the baseline's {base.frames}: what does each strategy make of them?",
             "accuracy",

@@ -67,9 +67,12 @@ def _reference(cells: Sequence[Cell], metric: str, label: str) -> list[Row]:
 
 def _kinds(cells: Sequence[Cell], id: str, scales: dict[str, Any]) -> list[Panel]:
     """Differences to the baseline by kind of question, with their intervals."""
-    base, read, rows = baseline(cells), cache(Cell.samples), []
-    for cell in (cell for cell in cells if base and cell is not base and cell.kv_quant == "none"):
-        ours, theirs = (groups(s, itemgetter("kind")) for s in paired_lines(read, partners(cell, base)))  # type: ignore
+    read, rows, frames = cache(Cell.samples), list[Row](), set[int]()
+    for cell in (cell for cell in cells if cell.kv_quant == "none"):
+        if (base := baseline(cells, cell)) is None or cell is base:
+            continue
+        frames.add(base.frames)
+        ours, theirs = (groups(s, itemgetter("kind")) for s in paired_lines(read, partners(cell, base)))
         for kind in ours.keys() & theirs.keys():
             try:
                 found = paired_difference(ours[kind], theirs[kind])
@@ -80,11 +83,11 @@ def _kinds(cells: Sequence[Cell], id: str, scales: dict[str, Any]) -> list[Panel
                 low, high = found.low, found.high
             ends = {"y": 100 * found.mean, "low": 100 * low, "high": 100 * high}
             rows.append(row_options(cell) | {"kind": printable(kind)} | ends)
-    if not rows or not base:
+    if not rows:
         return []
     most = str(max(cell.frames for cell in cells))
     spec = _forest(scales, len({row["kind"] for row in rows}))
-    title = f"By kind of question, against the baseline's {base.frames} frames"
+    title = f"By kind of question, against the baseline's {' or '.join(map(str, sorted(frames)))} frames"
     caption = (
         f"Accuracy in points on the same questions; bars: 95 %. Grey: {MARGIN} points on either side. At {most} frames "
         f"unless others are chosen above."

@@ -1,6 +1,7 @@
 """Validation: what the config alone decides is refused before anything is loaded, written or, in a multirun, run."""
 
 import json
+import logging
 from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
@@ -20,6 +21,8 @@ from ..sweep.crew import Patience
 from .model_settings import check_encoder, check_model, head_dim
 from .options import GLOBAL, groups_and_keys, instead, known_keys, nearest
 from .threads import check_threads
+
+log = logging.getLogger(__name__)
 
 WHOLE_NUMBERS = {"frames": 1, "seed": 0, "max_new_tokens": 1}  # top-level keys and the least that each may be
 RETRY = (None, "failed", "oom", "all")
@@ -120,11 +123,26 @@ def _check_tables(option: str | None, strategy: Any, channels: int) -> None:
 
 
 def check_run_scorer(config: Mapping, choices: Mapping[str, str | None]) -> None:
-    """BadInput for a scorer that a run cannot have: one that asks a judge."""
+    """BadInput for a scorer that a run cannot have, one that asks a judge; a warning for one that cannot read what the
+    benchmark asks for."""
     scorer: Any = _made("scorer", option := choices.get("scorer"), json.dumps(config["scorer"]))
     if scorer.saved_only:
         how = f"run with scorer=exact, then python -m experiments.score RUN scorer={option}"
         raise BadInput(f"scorer={option} judges saved predictions alone: {how}")
+    benchmark: Any = _made("data", data := choices.get("data"), json.dumps(config["data"]))
+    if benchmark.asks_for_letters and not scorer.reads_letters:
+        _warn_of_letters(data, option)
+
+
+@cache
+def _warn_of_letters(data: str | None, scorer: str | None) -> None:
+    """Once, whatever the number of cells."""
+    log.warning(
+        "data=%s shows options with letters, scorer=%s takes their texts alone: an answer B counts as invalid; "
+        "scorer=letters reads both",
+        data,
+        scorer,
+    )
 
 
 def _check_complete(config: Mapping) -> None:

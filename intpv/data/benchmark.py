@@ -63,6 +63,11 @@ class Benchmark(ABC):
         """All videos, their files in place."""
 
     @property
+    def asks_for_letters(self) -> bool:
+        """Whether options are shown with letters, so that a model may answer with one."""
+        return False
+
+    @property
     def split(self) -> str:
         """Which of its videos these are."""
         return "test"

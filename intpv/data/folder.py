@@ -51,6 +51,10 @@ class Folder(Benchmark):
         check_template("data.option", self.option, ("option",), ("letter",))
 
     @property
+    def asks_for_letters(self) -> bool:
+        return "{options}" in self.choice_prompt and "{letter}" in self.option
+
+    @property
     def split(self) -> str:
         return self.questions
 

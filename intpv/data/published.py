@@ -160,6 +160,10 @@ class MultipleChoice(Published):
         check_template("data.prompt", self.prompt, ("question", "options"))
         check_template("data.option", self.option, ("option",), ("letter",))
 
+    @property
+    def asks_for_letters(self) -> bool:
+        return "{letter}" in (self.option or "")
+
     def choice(
         self,
         identity: str,

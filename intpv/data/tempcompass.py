@@ -31,6 +31,10 @@ class TempCompass(Published):
     split: str = "multi-choice"
 
     @property
+    def asks_for_letters(self) -> bool:
+        return self.split != "yes_no"
+
+    @property
     def file(self) -> Path:
         return self.folder / "questions" / f"{self.split}.json"
 

@@ -30,6 +30,10 @@ class Vinoground(Published):
     videos: str = "."
 
     @property
+    def asks_for_letters(self) -> bool:
+        return True
+
+    @property
     def file(self) -> Path:
         return self.folder / "vinoground_textscore.json"
 

@@ -259,7 +259,8 @@ class Inference(LightningModule):
     @cached_property
     def _prefix_bytes(self) -> int:
         """Of one in full precision."""
-        whole = PackingRules(self.video_llm.model, NoQuant(), NoEvict())
+        model = self.video_llm.model
+        whole = PackingRules(model.decoder, model.name, NoQuant(), NoEvict())
         return whole.nbytes(self.video_llm.prefix_layout(self.viewer.frames_shown))
 
     def transfer_batch_to_device(self, batch: Loaded, device: torch.device, dataloader_idx: int) -> Loaded:

@@ -159,6 +159,12 @@ class Viewer:
             **part,
         )
 
+    @property
+    def _by_pictures(self) -> dict[str, str]:
+        """What the order follows from beside the frames, where it looks at them."""
+        rearranger = self.video_llm.rearranger
+        return {"pictures": repr(rearranger)} if rearranger.sees_pictures else {}
+
     def _tower_key(self, item: VideoItem, frames_key: str, weights: str) -> str:
         model = self.video_llm.model
         return key(
@@ -170,6 +176,7 @@ class Viewer:
             side=self.video_llm.budget.tower_side,
             shown=self.reader.permutation(self.num_frames, item.id),
             order=self.video_llm.order(self.num_frames, item.id).tolist(),
+            **self._by_pictures,
             versions=[torch.__version__, transformers.__version__],
             device=self.video_llm.device.type,
             seconds=["decode", "encode", "split"],

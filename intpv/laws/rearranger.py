@@ -22,6 +22,7 @@ def checks(rearranger: Rearranger, subject: Callable[[], Subject]) -> list[Check
         Check("merge undoes split", partial(merges, rearranger)),
         Check("rows are groups", partial(groups_rows, rearranger)),
         Check("same video, same order", partial(repeats, rearranger)),
+        *([Check("order of pictures", partial(sees, rearranger))] if rearranger.sees_pictures else []),
         Check("other counts refused", partial(refuses, rearranger)),
         Check("watched by the model", lambda: on_model(rearranger, subject())),
     ]
@@ -71,6 +72,22 @@ def repeats(rearranger: Rearranger) -> str:
         if not torch.equal(one, other):
             raise Wrong(f"two orders of the same video of {frames} frames differ")
     return "asked twice"
+
+
+def sees(rearranger: Rearranger) -> str:
+    """Whatever the pictures are, every frame is shown once, in groups as many as there are, and the same way twice."""
+    generator = torch.Generator().manual_seed(0)
+    for m, n in product(GROUPS, LENGTHS):
+        still = torch.zeros(m * n, 3, 8, 8, dtype=torch.uint8)
+        cuts = torch.randint(0, 2, (m * n, 1, 1, 1), generator=generator, dtype=torch.uint8) * 255
+        noise = torch.randint(0, 256, still.shape, generator=generator, dtype=torch.uint8)
+        for pictures in (still, still + cuts, noise):
+            order, again = (rearranger.order_of(pictures, n, "a clip") for _ in range(2))
+            if order.shape != (m, n) or order.flatten().sort().values.tolist() != list(range(m * n)):
+                raise Wrong(f"the order of {m * n} pictures is no table of each once, got {order.tolist()[:3]}...")
+            if not torch.equal(order, again):
+                raise Wrong(f"two orders of the same {m * n} pictures differ")
+    return "of still, cut and noisy videos"
 
 
 def refuses(rearranger: Rearranger) -> str:

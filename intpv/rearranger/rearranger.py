@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int, Shaped, UInt8
 from torch import Tensor
 
 from intpv.errors import BadInput
@@ -24,12 +24,18 @@ class Rearranger(ABC):
     ([10.0, 30.0], [10.0, 20.0, 30.0, 40.0])
     """
 
+    # True: `order_of` reads pictures; `order`, told none, is where the tower's output stands once it is put back
+    sees_pictures: ClassVar[bool] = False
     restore: ClassVar[bool] = True  # False: tokens stay in the order they were encoded in (controls only)
 
     def order(self, num_frames: int, group_length: int, video_id: str = "") -> Int[Tensor, "m N"]:
         """The table for F = num_frames and N = group_length. Raises BadInput unless F is a positive multiple of N."""
         check_frames(num_frames, group_length)
         return self.table(num_frames // group_length, group_length, video_id)
+
+    def order_of(self, pictures: UInt8[Tensor, "F C h w"], group_length: int, video_id: str = "") -> Int[Tensor, "m N"]:
+        """The table by which these frames are shown to the tower; BadInput as `order` says."""
+        return self.order(len(pictures), group_length, video_id)
 
     @abstractmethod
     def table(self, m: int, n: int, video_id: str) -> Int[Tensor, "m N"]:

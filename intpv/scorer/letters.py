@@ -32,6 +32,7 @@ class Letters(Scorer):
     """
 
     needs_options = True
+    reads_letters = True
 
     def score(self, prediction: str, question: Asked) -> Score:
         named = named_option(prediction, question.options)

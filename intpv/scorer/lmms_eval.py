@@ -22,6 +22,7 @@ class LmmsEval(Scorer):
     """Every prediction is valid: what names nothing is guessed."""
 
     needs_options = True
+    reads_letters = True
 
     seed: int = 0
 

@@ -44,6 +44,7 @@ class Scorer(ABC):
 
     needs_options: ClassVar[bool] = False  # whether an open question can never be right under it
 
+    reads_letters: ClassVar[bool] = False  # whether "B" is an answer where options are shown with letters
     saved_only: ClassVar[bool] = False  # whether it scores saved predictions alone, not a run's as they come
     likelihood: str = "text"  # text | per_character | letter
 

@@ -22,6 +22,7 @@ class VLMEvalKit(Scorer):
     """A letter that the question does not have is wrong and invalid."""
 
     needs_options = True
+    reads_letters = True
 
     def score(self, prediction: str, question: Asked) -> Score:
         named = first_capital(prediction, max(FEWEST, len(question.options)))

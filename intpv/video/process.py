@@ -31,7 +31,8 @@ class Process:
         return Process, ()
 
     def decode(self, path: str, timeout_s: float, take: Hand, **settings) -> Decoded:
-        """The child's `decode_file`, whose pictures `take` is handed meanwhile. Raises VideoError also when the child takes longer than timeout_s, or dies."""
+        """The child's `decode_file`, whose pictures `take` is handed meanwhile. Raises VideoError also when the child
+        takes longer than timeout_s, or dies."""
         if self._owner != os.getpid():  # forked: child and lock belong to the process this one came from
             self._stop()
             self._own()

@@ -18,14 +18,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
-from transformers.cache_utils import DynamicLayer
 from transformers.modeling_outputs import BaseModelOutputWithPast, ModelOutput
 
 from intpv.attention.rules import check_decoder, prefilled_by
 from intpv.errors import BadInput
-from intpv.hf.attention import attended, attending_to, placed, use
+from intpv.hf.attention import attending_to, placed, use
 from intpv.hf.cache import HandingCache, handed
 from intpv.hf.rotary import applied, prefilling
+from intpv.kv_evict.kv_evict import KVEvict
+from intpv.kv_evict.none import NoEvict
 from intpv.kv_quant.calibrated import DYNAMIC
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
 from intpv.layout import Layout, Span
@@ -35,45 +36,11 @@ from intpv.rope_strategy.none import NoScaling
 from intpv.rope_strategy.own_rope import own_rope
 from intpv.rope_strategy.rotation import Rotation
 from intpv.rope_strategy.strategy import RopeStrategy, reach, visual_reach
+from intpv.video_llm.beside_prefix import BesidePrefix
 from intpv.video_llm.context import VideoContext
+from intpv.video_llm.packing_rules import PackingRules
+from intpv.video_llm.passes import Passes
 from intpv.video_llm.placeholders import layout_of, visual_tokens
-
-# BesidePrefix: transformers' cache of what follows a packed prefix, layer by layer, inside `intpv.extend` alone.
-
-
-class BesidePrefix(DynamicLayer):
-    """A question's own keys and values of one layer: it hands out these alone, and counts the prefix as read."""
-
-    def __init__(self, extended: "Extended", context: VideoContext):
-        super().__init__()
-        self.extended, self.context = extended, context
-
-    @property
-    def own(self) -> int:
-        return super().get_seq_length()
-
-    def get_seq_length(self) -> int:
-        return self.context.layout.length + self.own
-
-    def update(
-        self, key_states: Float[Tensor, "B H_kv R d"], value_states: Float[Tensor, "B H_kv R d"], *args, **kwargs
-    ) -> tuple[Tensor, Tensor]:
-        """BadInput where the prefix is not attended to: the video would be left out without a sign."""
-        if attended() is not self.context.packed:
-            raise BadInput("the cache of an extended model knows its video only inside the `with` that it comes from")
-        return super().update(key_states, value_states, *args, **kwargs)
-
-    def crop(self, count: int | Tensor) -> None:
-        """Forget the last -count tokens, or all but `count`, the prefix among them (transformers before 5.23)."""
-        count = int(count)
-        kept = count - self.context.layout.length if count > 0 else self.own + count
-        if kept < 0:
-            raise BadInput(f"a cache beside a packed prefix can give up its own {self.own} tokens, got crop({count})")
-        if self.is_initialized:
-            assert self.keys is not None
-            assert self.values is not None
-            self.keys, self.values = self.keys[..., :kept, :], self.values[..., :kept, :]
-
 
 log = logging.getLogger(__name__)
 
@@ -85,13 +52,15 @@ def extend(
     rope: str | RopeStrategy = "none",
     kv: str | KVQuant | NoQuant = "none",
     trained_frames: int | None = None,
+    kv_evict: KVEvict | NoEvict = NoEvict(),  # noqa: B008  has no state
 ) -> Iterator["Extended"]:
     """`rope` and `kv` are options of conf/rope_strategy and conf/kv_quant, or such objects.
 
     `frames` is how many the inputs hold, `trained_frames` how many the model was trained on, from which an auto factor
-    follows; None is what conf/model states for this architecture. One sequence at a time, so no beams; a conversation
-    may go on with the cache that `generate` returned, as long as its one video is the first turn's. BadInput for inputs
-    that it cannot take apart.
+    follows; None is what conf/model states for this architecture. `kv_evict` is a rule of intpv/kv_evict, under a cap
+    of its own. A budget has no place here: the processor has written a placeholder for every token of the video.
+    One sequence at a time, so no beams; a conversation may go on with the cache that `generate` returned, as long as
+    its one video is the first turn's. BadInput for inputs that it cannot take apart.
     """
     if frames < 1 or (trained_frames is not None and trained_frames < 1):
         raise BadInput(f"frames and trained_frames must be at least 1, got {frames} and {trained_frames}")
@@ -102,7 +71,7 @@ def extend(
             f"extend takes ranges from the prefix itself, got kv_quant.calibration={source}, whose model it cannot "
             f"compare: take the model as model=... through watch and ask"
         )
-    extended = Extended(model, frames, strategy, policy, trained_frames)
+    extended = Extended(model, frames, strategy, policy, trained_frames, kv_evict)
     decoder = model.get_decoder()
     own = vars(decoder).get("forward")  # accelerate puts one there that brings inputs to the device
     if isinstance(getattr(own, "__self__", None), Extended):
@@ -128,11 +97,14 @@ class Extended:
     strategy: RopeStrategy
     policy: KVQuant | NoQuant
     trained_frames: int | None
+    kv_evict: KVEvict | NoEvict
     context: VideoContext | None = None
 
     def __post_init__(self):
         self._decoder = self.model.get_decoder()
         check_decoder(self._decoder, self.policy.decode)
+        self._rules = PackingRules(self._decoder, type(self.model).__name__, self.policy, self.kv_evict)
+        self._rules.check(Passes())
         self._plain = self._decoder.forward
         self._implementation = prefilled_by(self._decoder)
         # Qwen's towers make one slot of tokens out of two frames
@@ -192,8 +164,7 @@ class Extended:
     def _watch(self, x: Float[Tensor, "1 S D"], layout: Layout, more: dict) -> tuple[Tensor, VideoContext]:
         """Prefill and pack what stands before the question."""
         rotation = self._rotation(layout)
-        layers = self._decoder.config.get_text_config(decoder=True).num_hidden_layers
-        packing = self.policy.packing(layout, rotation.unrotation, layers)
+        packing = self._rules.begin(rotation, None, "")
         cache = HandingCache(packing.add)
         if "visual_pos_masks" in more:
             more = {**more, "visual_pos_masks": more["visual_pos_masks"][:, : layout.length]}

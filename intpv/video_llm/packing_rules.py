@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from transformers import Cache
+from transformers import Cache, PreTrainedModel
 
 from intpv.attention.rules import window_of
 from intpv.errors import BadInput
@@ -18,7 +18,6 @@ from intpv.kv_quant.kv_quant import KVQuant, NoQuant, Packing
 from intpv.kv_quant.origin import Origin
 from intpv.kv_quant.packed import Layers, PackedPrefix
 from intpv.layout import Layout
-from intpv.model.model import Model
 from intpv.rope_strategy.rotation import Rotation
 from intpv.video_llm.passes import Passes
 
@@ -27,7 +26,8 @@ from intpv.video_llm.passes import Passes
 class PackingRules:
     """What of a Video-LLM shapes the packed prefix, once its layers are prefilled."""
 
-    model: Model
+    decoder: PreTrainedModel
+    name: str  # of the model
     kv_quant: KVQuant | NoQuant
     kv_evict: KVEvict | NoEvict
 
@@ -44,26 +44,26 @@ class PackingRules:
             )
         if self.kv_evict.early and passes.prefill_tokens is None:
             raise BadInput("kv_evict.early=true cuts after every pass of a prefill, got passes.prefill_tokens=null")
-        named, config = f"kv_evict={self.kv_evict.name}", self.model.decoder.config.get_text_config(decoder=True)
+        named, config = f"kv_evict={self.kv_evict.name}", self.decoder.config.get_text_config(decoder=True)
         if getattr(self.kv_quant, "groups_frames", False) and not self.kv_evict.whole_frames:
             raise BadInput(f"temporal groups need whole frames, {named} keeps tokens: kv_evict.whole_frames=true")
         windows = [window_of(config, layer) for layer in range(config.num_hidden_layers)]
         if window := next(filter(None, windows), None):
             raise BadInput(
-                f"{named} leaves each layer tokens of its own, {self.model.name} counts them in a window of {window}"
+                f"{named} leaves each layer tokens of its own, {self.name} counts them in a window of {window}"
             )
 
     def nbytes(self, layout: Layout, count: int | None = None) -> int:
         """Of a packed prefix, before there is one; `count` where each layer is left so many of its tokens."""
-        llm, layers = self.model.llm, self.model.decoder.get_submodule("layers")
-        shape, kept = llm.config.get_text_config(), layout if count is None else _shortened(layout, count)
+        shape, layers = self.decoder.config.get_text_config(decoder=True), self.decoder.get_submodule("layers")
+        kept = layout if count is None else _shortened(layout, count)
         return self.kv_quant.closed_form_bytes(
             layers=shape.num_hidden_layers,
             kv_heads=shape.num_key_value_heads,
             head_dim=getattr(shape, "head_dim", None) or shape.hidden_size // shape.num_attention_heads,
             length=kept.length,
             layout=kept,
-            element_size=llm.dtype.itemsize,
+            element_size=self.decoder.dtype.itemsize,
             devices=len({weight.device for weight in layers.parameters()}),
             evicted=count is not None,
         )
@@ -95,14 +95,14 @@ class PackingRules:
 
     def growing(self, rotation: Rotation, origin: Callable[[], Origin]) -> Growing:
         """For a prefix that is packed after every pass."""
-        layers = self.model.decoder.config.get_text_config(decoder=True).num_hidden_layers
+        layers = self.decoder.config.get_text_config(decoder=True).num_hidden_layers
         return self.kv_quant.growing(rotation.layout, rotation.unrotation, layers, origin)
 
-    def begin(self, rotation: Rotation, origin: Callable[[], Origin], video_id: str) -> "PrefixPacking":
+    def begin(self, rotation: Rotation, origin: Callable[[], Origin] | None, video_id: str) -> "PrefixPacking":
         """For the layers of one prefix. BadInput as `cut` says."""
         cut = self.cut(rotation, video_id)
         layout = rotation.layout if cut is None else _shortened(rotation.layout, cut.count)
-        layers = self.model.decoder.config.get_text_config(decoder=True).num_hidden_layers
+        layers = self.decoder.config.get_text_config(decoder=True).num_hidden_layers
         return PrefixPacking(self.kv_quant.packing(layout, rotation.unrotation, layers, origin), cut)
 
 

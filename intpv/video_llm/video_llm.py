@@ -43,6 +43,7 @@ from intpv.video_llm.prefix_feed import Given, PrefixFeed
 from intpv.video_llm.prefix_origin import origin_of
 from intpv.video_llm.prefix_rules import PrefixRules
 from intpv.video_llm.slots import Slots
+from intpv.video_llm.tower_passes import TowerPasses
 
 
 @dataclass(frozen=True)
@@ -84,30 +85,8 @@ class VideoLLM:
     @torch.inference_mode()
     def look(self, pixels: UInt8[Tensor, "F C h w"], video_id: str = "") -> Float[Tensor, "m N *P E"]:
         """Fitted frames through the tower, in groups: all that comes before projector, RoPE and quantisation."""
-        order, together = self.order(len(pixels), video_id), self.model.encoder.frames_per_slot
-        slots = pixels if together == 1 else pixels.unflatten(0, (-1, together))
-        at_once = self.passes.groups(together * order.shape[1], len(order))
-        features = None
-        for start in range(0, len(order), at_once):
-            with lap("split", self.device):
-                groups = self.rearranger.split(slots, order, slice(start, start + at_once))
-            part = self._encoded(groups)
-            if at_once >= len(order):
-                return part
-            if features is None:  # they wait where the frames do
-                features = torch.empty(len(order), *part.shape[1:], dtype=part.dtype, device=pixels.device)
-            features[start : start + at_once] = part
-        assert features is not None  # there is no order without groups
-        return features
-
-    def _encoded(self, groups: UInt8[Tensor, "m N *frame"]) -> Float[Tensor, "m N *P E"]:
-        """A pass of the tower."""
-        encoder, side = self.model.encoder, self.budget.tower_side
-        frames = self.model.preprocess.normalise(groups.flatten(0, -4).to(self.device))
-        if side is None:
-            return encoder.features(frames.view(*groups.shape[:-2], *frames.shape[-2:]))
-        smaller = encoder.smaller(frames, side)
-        return encoder.features(smaller.view(*groups.shape[:-2], *smaller.shape[-2:]), side)
+        tower = TowerPasses(self.model, self.rearranger, self.budget, self.passes)
+        return tower.look(pixels, self.order(len(pixels), video_id), video_id)
 
     @torch.inference_mode()
     def tokens(
@@ -176,7 +155,7 @@ class VideoLLM:
 
     @property
     def packing_rules(self) -> PackingRules:
-        return PackingRules(self.model, self.kv_quant, self.kv_evict)
+        return PackingRules(self.model.decoder, self.model.name, self.kv_quant, self.kv_evict)
 
     @property
     def prefix_rules(self) -> PrefixRules:

@@ -45,3 +45,18 @@ def test_nothing_is_written_without_a_reference(tmp_path, write_cell, answers):
     write_cell(tmp_path, "yarn", 16, lines=answers())
     append_pairs(read_sweep(tmp_path), tmp_path / "table.md")
     assert not (tmp_path / "table.md").exists()
+
+
+def test_each_model_has_a_baseline_of_its_own(tmp_path, write_cell, answers):
+    """That of the other model would be a difference of models, under the name of frames."""
+    for model, right in (("mini", 0.9), ("other", 0.4)):
+        for frames in (8, 16):
+            cell = write_cell(tmp_path, "none", frames, lines=answers(right), overrides=[f"model={model}"])
+            hydra = cell / ".hydra" / "hydra.yaml"
+            hydra.write_text(hydra.read_text().replace("model: mini", f"model: {model}"))
+    cells = read_sweep(tmp_path)
+    assert {cell.model: baseline(cells, cell).model for cell in cells} == {"mini": "mini", "other": "other"}
+    append_pairs(cells, tmp_path / "table.md")
+    rows = [line for line in (tmp_path / "table.md").read_text(encoding="utf-8").splitlines() if "| 16 |" in line]
+    assert len(rows) == 2
+    assert all("+0.0" in row for row in rows)  # as many frames or not, the answers are the model's

@@ -21,7 +21,7 @@ def command(*arguments):
 
 def test_writes_tables_and_figures(sweep):
     written = summarise_sweep(sweep, Console(file=io.StringIO(), width=80))
-    figures = ["accuracy.png", "accuracy.pdf", "kv.png", "kv.pdf"]
+    figures = ["accuracy.png", "accuracy.pdf", "kv.png", "kv.pdf", "pareto.png", "pareto.pdf"]
     assert [path.name for path in written] == ["table.md", "table.csv", "differences.csv", *figures]
     assert all(path.parent == sweep and path.stat().st_size for path in written)
 

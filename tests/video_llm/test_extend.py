@@ -155,6 +155,45 @@ def test_a_quantised_prefix_is_in_the_first_token_already(loaded):
     assert not same(own_answer(model, given, 1)[1], ours)
 
 
+@pytest.mark.parametrize("kv", ["none", "int8"])
+def test_a_question_is_answered_from_what_each_layer_keeps(loaded, kv):
+    model, inputs = loaded
+    given, decoder, rule = inputs(16), model.get_decoder(), option("kv_evict", "window", tokens=24)
+    with intpv.extend(model, frames=16, kv=kv, kv_evict=rule) as extended:
+        _, ours = own_answer(model, given, 1)
+    packed, length = extended.context.packed, extended.context.layout.length
+    assert packed.kept.sum(1).tolist() == [24] * len(packed.layers)
+    # the judge: a prefix of transformers' own, left to itself and then replaced by what is kept
+    seen = {}
+    hook = decoder.register_forward_pre_hook(lambda module, args, kwargs: seen.update(kwargs), with_kwargs=True)
+    cache = DynamicCache()
+    with torch.no_grad():
+        model(**given)
+        hook.remove()
+        embeddings = seen["inputs_embeds"]
+        decoder(inputs_embeds=embeddings[:, :length], **handed(decoder, cache), use_cache=True)
+        for layer, one, kept in zip(cache.layers, packed.layers, packed.kept, strict=True):
+            keys, values = (torch.cat(parts, 1)[None] for parts in zip(*one.blocks(), strict=True))
+            torch.testing.assert_close(keys, layer.keys[:, :, kept], atol=0.05 if kv == "int8" else 0, rtol=0)
+            layer.keys, layer.values = keys.to(layer.keys.dtype), values.to(layer.values.dtype)
+        places = torch.arange(length, embeddings.shape[1])[None]
+        mask = torch.ones(1, 24 + places.shape[1])
+        out = decoder(
+            inputs_embeds=embeddings[:, length:], position_ids=places, attention_mask=mask, **handed(decoder, cache)
+        )
+        expected = model.get_output_embeddings()(out.last_hidden_state[:, -1])
+    assert same(ours, [expected])
+
+
+def test_a_cap_below_the_text_is_refused_when_the_video_is_known(loaded):
+    model, inputs = loaded
+    with (
+        intpv.extend(model, frames=16, kv_evict=option("kv_evict", "window", tokens=1)),
+        pytest.raises(BadInput, match=r"kv_evict\.tokens must be at least the prefix' text, .*got 1"),
+    ):
+        own_answer(model, inputs(16), 1)
+
+
 def test_everything_is_put_back(loaded):
     model, inputs = loaded
     decoder = model.get_decoder()
