@@ -20,8 +20,8 @@ SIDE = 32  # pixels of the grey pictures that are compared
 @dataclass(frozen=True)
 class ShotAware(Contiguous):
     """A cut is a peak of the mean difference between neighbouring grey pictures that stands out by `prominence` grey
-    levels (of two frames in a row the greater), and the border of shots is the nearest border of a group of N: two shots share at most one group. Without a
-    cut it is strided, with one at every group contiguous.
+    levels (of cuts at two frames in a row, the greater), and the border of shots is the nearest border of a group of N:
+    two shots share at most one group. Without a cut it is strided, with one at every group contiguous.
 
     Its table follows from the pictures, so the tower's output is put back into the order of time as soon as it is
     there; to all that comes later, and knows no pictures, the frames were contiguous.
