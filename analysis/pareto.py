@@ -66,7 +66,7 @@ def score_name(cells: Sequence[Cell]) -> str:
     return "skill" if known else "accuracy"
 
 
-def placed(cells: Sequence[Cell], cost: Cost, metric: str) -> list[tuple[Cell, float, float]]:
+def priced(cells: Sequence[Cell], cost: Cost, metric: str) -> list[tuple[Cell, float, float]]:
     """Finished cells that have both: cell, cost and score."""
     found = [(cell, cost.of(cell), cell.metrics.get(metric)) for cell in cells if cell.status == "done"]
     return [(cell, price, score) for cell, price, score in found if price and score is not None]
@@ -77,7 +77,7 @@ def append_fronts(cells: Sequence[Cell], path: Path) -> None:
     score, rows = score_name(cells), []
     for regime in shown_regimes(cells):
         for cost in COSTS:
-            known = placed(cells, cost, f"{prefix(regime)}{score}")
+            known = priced(cells, cost, f"{prefix(regime)}{score}")
             for index in front([point[1:] for point in known]) if len(known) > 1 else ():
                 cell, price, value = known[index]
                 cell_is = [cell.strategy, cell.rearranger, str(cell.frames), cell.kv_quant]

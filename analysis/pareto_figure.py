@@ -21,7 +21,7 @@ from .page import (
     set_titles,
     styled,
 )
-from .pareto import COSTS, Cost, front, placed, score_name, shown_regimes
+from .pareto import COSTS, Cost, front, priced, score_name, shown_regimes
 from .runs import Cell, kv_rank
 from .score_columns import prefix
 from .style import GREY, Look, kv_marks, kv_term, looks
@@ -37,17 +37,17 @@ def draw_pareto(cells: Sequence[Cell], path: Path) -> Path | None:
     """
     known, score, shown = looks(cell.strategy for cell in cells), score_name(cells), shown_regimes(cells)
     metrics = {regime: f"{prefix(regime)}{score}" for regime in shown}
-    costs = [cost for cost in COSTS if all(len(placed(cells, cost, metric)) > 1 for metric in metrics.values())]
+    costs = [cost for cost in COSTS if all(len(priced(cells, cost, metric)) > 1 for metric in metrics.values())]
     if not costs:
         return None
-    cells = [cell for cell, *_ in placed(cells, costs[0], metrics[shown[0]])]
+    cells = [cell for cell, *_ in priced(cells, costs[0], metrics[shown[0]])]
     marks = kv_marks(sorted({cell.kv_quant for cell in cells}, key=kv_rank))
     figure = page(PANEL * len(costs) + LINE)
     grid = figure.subplots(len(costs), len(shown), sharey=True, squeeze=False)
     for cost, row in zip(costs, grid, strict=True):
         for regime, axis in zip(shown, row, strict=True):
             open_axis(axis)
-            _draw_cost(axis, placed(cells, cost, metrics[regime]), cost, metrics[regime], known, marks)
+            _draw_cost(axis, priced(cells, cost, metrics[regime]), cost, metrics[regime], known, marks)
         row[0].set_ylabel(f"{score} (%)")
     orders = sorted({cell.rearranger for cell in cells})
     set_titles(figure, dict(zip(shown, grid[0], strict=True)), cells, " + ".join(orders))

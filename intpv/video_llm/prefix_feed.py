@@ -21,7 +21,7 @@ from intpv.timing import lap
 from intpv.video_llm.packing_rules import Cut
 from intpv.video_llm.passes import Passes
 
-Given = Callable[[range], Mapping[str, Any]]  # what the decoder is given of these tokens
+DecoderInput = Callable[[range], Mapping[str, Any]]  # what the decoder is given of these tokens
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class PrefixFeed:
     model: Model
     passes: Passes
 
-    def into(self, cache: Cache, rotation: Rotation, given: Given, cut: Cut | None = None) -> None:
+    def into(self, cache: Cache, rotation: Rotation, given: DecoderInput, cut: Cut | None = None) -> None:
         """Keys and values of all passes, cut after each where there is a cut. BadInput for a strategy that cannot."""
         with self._prefilling(rotation) as rotated:
             for run in self.passes.runs(rotation.layout.length):
@@ -42,7 +42,7 @@ class PrefixFeed:
                 if cut is not None:
                     cut.shorten(cache, run.stop)
 
-    def growing(self, growing: Growing, rotation: Rotation, given: Given) -> None:
+    def growing(self, growing: Growing, rotation: Rotation, given: DecoderInput) -> None:
         """Every pass attends to the others as they are packed. BadInput for a strategy that cannot."""
         decoder = self.model.decoder
         with self._prefilling(rotation) as rotated:
@@ -58,7 +58,7 @@ class PrefixFeed:
                         self._pass(run, cache, given, own[None, None])
                 cache.finish()
 
-    def _pass(self, run: range, cache: Cache, given: Given, mask: Tensor) -> None:
+    def _pass(self, run: range, cache: Cache, given: DecoderInput, mask: Tensor) -> None:
         decoder, device = self.model.decoder, self.model.llm.device
         decoder(
             attention_mask=mask.to(device),
@@ -78,7 +78,7 @@ class PrefixFeed:
         with prefilling(decoder, self.model.rotary, rotation, prefilled_by(decoder)) as rotated:
             yield rotated
 
-    def of_all(self, given: Mapping[str, Any], length: int) -> Given:
+    def of_all(self, given: Mapping[str, Any], length: int) -> DecoderInput:
         """Parts of what is there for all `length` tokens. BadInput for parts of more than embeddings."""
 
         def part(run: range) -> Mapping[str, Any]:

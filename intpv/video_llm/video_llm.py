@@ -39,10 +39,10 @@ from intpv.video_llm.context import Prefill, VideoContext
 from intpv.video_llm.packing_rules import PackingRules
 from intpv.video_llm.passes import Passes
 from intpv.video_llm.portions import portions
-from intpv.video_llm.prefix_feed import Given, PrefixFeed
+from intpv.video_llm.prefix_feed import DecoderInput, PrefixFeed
 from intpv.video_llm.prefix_origin import origin_of
 from intpv.video_llm.prefix_rules import PrefixRules
-from intpv.video_llm.slots import Slots
+from intpv.video_llm.slot_tokens import SlotTokens
 from intpv.video_llm.tower_passes import TowerPasses
 
 
@@ -140,13 +140,15 @@ class VideoLLM:
             return self.prefix_rules.blind()
         return self.prefix_rules.prefix(self.tokens(features, video_id, len(timestamps)), timestamps.tolist(), video_id)
 
-    def _given(self, features: Tensor, timestamps: Tensor, video_id: str) -> tuple[Rotation, Given]:
+    def _given(self, features: Tensor, timestamps: Tensor, video_id: str) -> tuple[Rotation, DecoderInput]:
         """As `_prefix`, projected a pass at a time where that gives the same tokens: memory has a bound then."""
         whole = self.passes.prefill_tokens is None or not len(features) or not isinstance(self.budget, NoBudget)
-        if whole or not Slots.can(self.model.encoder, self.rearranger):
+        if whole or not SlotTokens.can(self.model.encoder, self.rearranger):
             rotation, given = self._prefix(features, timestamps, video_id)
             return rotation, self.feed.of_all(given, rotation.layout.length)
-        slots = Slots(self.model.encoder, self.rearranger, features, self.order(len(timestamps), video_id), self.device)
+        slots = SlotTokens(
+            self.model.encoder, self.rearranger, features, self.order(len(timestamps), video_id), self.device
+        )
         return self.prefix_rules.by_pass(slots.tokens, timestamps.tolist())
 
     @property

@@ -1,4 +1,4 @@
-"""Slots: the tower's output in the order of time, projected a few slots at a time."""
+"""Slot tokens: the tower's output in the order of time, projected a few slots at a time."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from intpv.timing import lap
 
 
 @dataclass(frozen=True, eq=False)
-class Slots:
+class SlotTokens:
     """Of one video. `features` may lie on the host: what is asked for goes to the device."""
 
     encoder: VideoEncoder
