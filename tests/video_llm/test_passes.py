@@ -182,6 +182,7 @@ def test_one_pass_packed_early_is_late_to_the_bit():
             assert all(map(torch.equal, pair, expected))
 
 
+@pytest.mark.slow
 def test_watching_early_needs_no_more_for_a_longer_video():
     """Beside the packed prefix, features, which wait on the host, and an angle of 4 bytes for each token and pair."""
     beside, model = {}, tiny_model()

@@ -1,8 +1,11 @@
 """The memory bench: every way is counted on a short video, and what is told apart adds up."""
 
+import pytest
+
 from experiments.bench.memory import length_lines, watch_longer
 
 
+@pytest.mark.slow
 def test_every_way_is_counted_and_timed():
     sizes = {"rounds": 1, "whole": 16, "cap": 64, "kv_quant": "int2", "tower_frames": 8, "prefill_tokens": 64}
     found = watch_longer([16, 32], **sizes)
