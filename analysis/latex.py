@@ -37,7 +37,7 @@ def latex_tables(sweeps: Mapping[str, Sequence[Cell]]) -> str:
     return f"{HEAD}{first}\n{_table('accuracy', named, score_head, scores, ACCURACY_NOTES)}"
 
 
-def _costs_of_paper() -> list[Row]:
+def _costs_of_paper() -> Sequence[Row]:
     shape, options = read_shape(SHAPE, {}), {name: option("kv_quant", kv) for name, kv in KV.items()}
     rows = []
     for frames, paper in TABLE_1.items():
@@ -70,7 +70,7 @@ def _costs(name: str, cells: Sequence[Cell]) -> Iterator[Row]:
             yield [f"{model}, measured ({name})", str(frames), *known]
 
 
-def _scores_of_paper() -> list[Row]:
+def _scores_of_paper() -> Sequence[Row]:
     rows = []
     for data, paper in TABLE_4.items():
         shown = [f"{paper.interpolated[count]:.1f}" if count in paper.interpolated else MISSING for count in FRAMES]

@@ -60,7 +60,9 @@ def saturation(frames: Sequence[int], correct: NDArray, asked: NDArray, resample
     most = 2 * shown[-1]  # whatever lies beyond the most frames is as far
     ends = bootstrap(sums, lambda drawn: _fitted(shown, _accuracies(drawn))[0], resamples)
     reached = bootstrap(sums, lambda drawn: np.minimum(_fitted(shown, _accuracies(drawn))[1], most), resamples)
-    return Saturation(float(plateau[0]), *(ends or (None, None)), float(needed[0]), *(reached or (None, None)))
+    low, high = ends or (None, None)
+    frames_low, frames_high = reached or (None, None)
+    return Saturation(float(plateau[0]), low, high, float(needed[0]), frames_low, frames_high)
 
 
 def _accuracies(sums: NDArray) -> NDArray:
