@@ -29,13 +29,13 @@ from intpv.logger.wandb_run import variable
 from intpv.options import CONF
 from intpv.record.composed import Composed, read_composed
 from intpv.record.damaged import Damaged
-from intpv.record.environment import stated
 from intpv.record.run_folder import RunFolder
 
 from .run.command import command_line, read_command_line
 from .run.messages import INTERRUPTED, explained
 from .run.names import chosen
 from .run.outcome import console
+from .run.provenance import of_cell
 from .run.sibling import analysis
 from .status import read_cells
 
@@ -164,7 +164,7 @@ class Wandb:
         config = _resolved(composed)
         config["sweep"] = {**config.get("sweep", {}), "name": self.sweep}
         if (known := run.environment()) is not None:
-            config["environment"] = stated(known)
+            config["environment"] = of_cell(known, cell, self.sweep)
         self.mirror.start(self.sweep, cell.name, config, chosen(composed.choices))
         videos: dict[str, list] = {}
         for record in run.samples():

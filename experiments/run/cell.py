@@ -22,7 +22,7 @@ from intpv.metrics.cell import cell_metrics
 from intpv.metrics.signatures.in_words import shown
 from intpv.model.loading.generation import in_words, not_followed
 from intpv.record.damaged import Damaged
-from intpv.record.environment import environment, stated
+from intpv.record.environment import environment
 from intpv.record.lock import lock
 from intpv.record.run_folder import RunFolder
 from intpv.record.samples import VideoFigures
@@ -34,6 +34,7 @@ from .cell_config import CellConfig
 from .names import calibration_sha256
 from .outcome import stops_everything
 from .progress import Progress
+from .provenance import of_cell
 from .quiet import quiet
 from .ranks import SINGLE, Appended, RankFailed, end_with_the_first, predict, rank_of, settle, share_of
 from .sibling import analysis
@@ -132,8 +133,8 @@ def _attempt(
     folder = run.path
     rank = rank_of(config["trainer"]["devices"])
     logger = NullMirror() if rank else instantiate(config["logger"])
-    known = stated(environment(seed=config["seed"], device=_device(config)))
-    logger.start(config["sweep"]["name"], folder.name, {**config, "environment": known}, choices)
+    sweep, known = config["sweep"]["name"], environment(seed=config["seed"], device=_device(config))
+    logger.start(sweep, folder.name, {**config, "environment": of_cell(known, folder, sweep)}, choices)
     try:
         metrics = _run(config, choices, run, progress, logger, share, keep)
     except BaseException as error:

@@ -6,9 +6,13 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeGuard
 
 from intpv.record.atomic import write_json
+from intpv.record.damaged import Damaged, read_yaml
 from intpv.record.environment import environment, repository, stated
+
+from .outcome import VERB
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -44,6 +48,21 @@ def command() -> str:
     if spec is None or spec.name.endswith(".__main__"):  # the console script, which names itself `intpv <verb>`
         return f"{Path(sys.argv[0]).name} {shlex.join(arguments)}".strip()
     return f"python -m {spec.name} {shlex.join(arguments)}".strip()
+
+
+def of_cell(known: Mapping, folder: Path, sweep: str) -> dict:
+    """What a mirror's config says of a cell beside its options: `stated`, and the command that runs this cell alone,
+    None where Hydra has left no overrides."""
+    try:
+        given = read_yaml(folder / ".hydra" / "overrides.yaml", _is_list, "a list of overrides")
+    except Damaged:
+        given = None
+    name = [] if any(one.startswith("sweep.name=") for one in given or ()) else [f"sweep.name={sweep}"]
+    return {**stated(known), "command": None if given is None else f"{VERB} {shlex.join([*given, *name])}"}
+
+
+def _is_list(found: object) -> TypeGuard[list[str]]:
+    return isinstance(found, list) and all(isinstance(one, str) for one in found)
 
 
 def line(found: Mapping) -> str:

@@ -3,6 +3,7 @@
     hydra.launcher.workers=auto     one process per GPU; without any, one per core
     hydra.launcher.gpus_per_worker=2 model.device=balanced     one per two GPUs, each model over both
     hydra/launcher=slurm            jobs of Slurm, each a crew on its node: submitit_engine.py; slurm_local tries it
+    hydra/launcher=ray              workers on the nodes of a Ray cluster: ray_engine.py
     hydra/launcher=basic            Hydra's own, cell after cell in this process; joblib, submitit and others work too
 
     hydra/sweeper=optuna hydra.sweeper.direction=maximize hydra.sweeper.n_jobs=2 'rope_strategy.factor=interval(1,4)'
@@ -24,12 +25,12 @@ from hydra.plugins.launcher import Launcher
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from intpv.record.environment import stated
 from intpv.record.lock import Occupied, holder, lock
 from intpv.record.run_folder import RunFolder
 
 from ..run.messages import reason
 from ..run.outcome import is_full, outcome
+from ..run.provenance import of_cell
 from . import crew, plan
 from .composer import composer_of
 from .crew import Patience
@@ -57,7 +58,7 @@ class LocalEngine:
         """See Engine."""
         devices = grouped(visible(), gpus)
         number = count(workers, devices)
-        crew.run(plan.batches(cells, number), number, devices, on_event, patience)
+        crew.run(plan.batches(cells, number), number, crew.processes(number, devices), on_event, patience)
 
 
 class SweepLauncher(Launcher):
@@ -173,8 +174,10 @@ def _record_crash(cell: plan.Planned, event: dict) -> None:
         log.warning("%s: %s", cell.name, reason(error))
     try:
         logger, known = instantiate(cell.config["logger"]), RunFolder(cell.folder).environment()
-        config = {**cell.config, "environment": stated(known)} if known else cell.config
-        logger.start(cell.config["sweep"]["name"], cell.name, config, cell.choices)
+        sweep, config = cell.config["sweep"]["name"], dict(cell.config)
+        if known:
+            config["environment"] = of_cell(known, cell.folder, sweep)
+        logger.start(sweep, cell.name, config, cell.choices)
         logger.finish({}, failed=True)
     except Exception as error:
         log.warning("%s: %s", cell.name, reason(error))

@@ -55,7 +55,8 @@ class Task:
                 told.append((cell.name, event))
 
         devices = grouped(visible(), self.gpus)
-        crew.run(self.batches, count(self.workers, devices), devices, on_event, self.patience)
+        number = count(self.workers, devices)
+        crew.run(self.batches, number, crew.processes(number, devices), on_event, self.patience)
         return told
 
     def checkpoint(self) -> Any:

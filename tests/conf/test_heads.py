@@ -72,9 +72,10 @@ def test_the_command_in_the_head_runs(file, folder, monkeypatch, capsys):
 
 def lacking(arguments: list[str]) -> str | None:
     """What a launcher's command says where its engine is not there."""
-    engine = next((one for one in arguments if one.startswith("hydra/launcher=slurm")), None)
-    if engine and not find_spec("submitit"):
-        return "pip install submitit"
+    engine = next((one for one in arguments if one.startswith(("hydra/launcher=slurm", "hydra/launcher=ray"))), None)
+    package = "ray" if engine == "hydra/launcher=ray" else "submitit"
+    if engine and not find_spec(package):
+        return f"pip install {package}"
     return "needs sbatch" if engine == "hydra/launcher=slurm" and not shutil.which("sbatch") else None
 
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shlex
 import sys
 
 import pytest
@@ -184,6 +185,9 @@ def test_a_cell_sent_afterwards_is_the_run_that_it_makes_live(bench, server, eva
     assert [second.fields.get(key) for key in kept] == [first.fields.get(key) for key in kept]
     configs = [{key: value for key, value in one.config.items() if key != "_wandb"} for one in (first, second)]
     assert configs[0] == configs[1]
+    command = first.config["environment"]["command"]
+    assert command.startswith("python -m experiments.evaluate ")
+    assert {"frames=16", "sweep.name=live"} <= set(shlex.split(command))
     assert "mine" in second.fields["tags"]
     assert (second.state, second.metrics()) == (first.state, first.metrics())
     assert second.summary.keys() == first.summary.keys()

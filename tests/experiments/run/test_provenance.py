@@ -1,11 +1,13 @@
 """Provenance: what is called clean is what git calls clean, from the first moment to the last; the command as typed."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from experiments.run import provenance
 from experiments.run.cell import warn_of_coarse_products
@@ -81,3 +83,17 @@ def test_it_says_commit_versions_and_device_and_warns_of_an_unclean_tree(capsys)
 def test_a_run_on_a_gpu_says_that_float32_is_not_float32(caplog, device, products, said):
     warn_of_coarse_products({"device": device, "float32_products": products})
     assert caplog.text.count("float32 products are tf32 here") == said
+
+
+def test_a_cells_command_runs_it_alone(tmp_path):
+    known = {**dict.fromkeys(("commit", "clean", "python", "device", "device_name")), "packages": {}}
+    assert provenance.of_cell(known, tmp_path, "mine")["command"] is None
+    (tmp_path / ".hydra").mkdir()
+    overrides = tmp_path / ".hydra" / "overrides.yaml"
+    overrides.write_text(yaml.safe_dump(["frames=16", "data.root=my clips"]))
+    command = provenance.of_cell(known, tmp_path, "mine")["command"]
+    assert shlex.split(command)[3:] == ["frames=16", "data.root=my clips", "sweep.name=mine"]
+    overrides.write_text(yaml.safe_dump(["sweep.name=mine"]))
+    assert provenance.of_cell(known, tmp_path, "mine")["command"].endswith("evaluate sweep.name=mine")
+    overrides.write_text("[")
+    assert provenance.of_cell(known, tmp_path, "mine")["command"] is None

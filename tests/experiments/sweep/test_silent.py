@@ -58,7 +58,7 @@ def test_it_is_reported_once_then_ended_and_the_rest_is_run_by_another(tmp_path,
     crew.run(
         cells(tmp_path, "first", "hangs", "last"),
         1,
-        [None],
+        crew.processes(1, [None]),
         lambda worker, cell, event: events.append((event["event"], cell and cell.name, event)),
         Patience(silent_s=3, timeout_s=8),
     )
@@ -79,7 +79,7 @@ def test_one_that_never_starts_is_ended_too(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(crew, "START", 1)
     with pytest.raises(BadInput, match="no worker process can be started: it said nothing for 1 s"):
-        crew.run(cells(tmp_path, "first"), 1, [None], lambda *_: None, Patience(None, 1))
+        crew.run(cells(tmp_path, "first"), 1, crew.processes(1, [None]), lambda *_: None, Patience(None, 1))
 
 
 @pytest.mark.parametrize("value", [0, -1, "10", True, float("inf"), float("nan")])
