@@ -161,3 +161,34 @@ def test_csv_takes_no_figures(tmp_path):
     csv_mirror.figures([Figure("memory", tmp_path / "gone.png", [])])
     csv_mirror.finish(METRICS, failed=False)
     assert (tmp_path / "sweep" / "good" / "metrics.csv").exists()
+
+
+def test_tensorboard_itself_finds_config_metrics_curves_and_figures(tmp_path):
+    accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", reason="pip install tensorboard"
+    )
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    def shown(name):
+        found = accumulator.EventAccumulator(str(tmp_path / "sweep" / name))
+        return found.Reload()
+
+    Image.fromarray(np.full((20, 30, 3), 200, np.uint8)).save(tmp_path / "memory.png")
+    tensorboard = mirror("tensorboard", tmp_path)
+    tensorboard.start("sweep", "good", CONFIG, CHOICES)
+    tensorboard.figures([Figure("memory", tmp_path / "memory.png", [{"part": "codes", "bytes": 7}])])
+    tensorboard.finish(METRICS, failed=False)
+    tensorboard.summary("sweep", [{"cell": "good"}], CURVES)
+
+    cell = shown("good")
+    assert [event.value for event in cell.Scalars("accuracy")] == [pytest.approx(METRICS["accuracy"])]
+    (figure,) = cell.Images("figures/memory")
+    assert (figure.width, figure.height) == (30, 20)
+    (table,) = (tag for tag in cell.Tags()["tensors"] if tag.startswith("tables/memory"))
+    assert "| codes | 7 |" in cell.Tensors(table)[0].tensor_proto.string_val[0].decode()
+    metadata = cell.SummaryMetadata("_hparams_/session_start_info")
+    config = HParamsPluginData.FromString(metadata.plugin_data.content).session_start_info.hparams
+    assert config["rope_strategy"].string_value == "yarn"
+    assert config["frames"].number_value == CONFIG["frames"]
+    curve = [(event.step, event.value) for event in shown("summary").Scalars("slow/none")]
+    assert curve == [(8, 0.5), (64, 0.25)]
