@@ -27,7 +27,7 @@ from . import crew
 from .crew import Patience
 from .devices import MOST_WITHOUT_GPU, count
 from .plan import Planned, batches
-from .worker_process import PATIENCE, Worker, WorkerProcess
+from .worker_process import PATIENCE, Worker
 
 OURS = ("num_gpus", "max_restarts", "max_concurrency")  # of an actor's options, set here
 
@@ -122,7 +122,7 @@ def remote_class() -> Any:
 
         def __init__(self, path: list[str], folder: str, place: int, share: int) -> None:
             self.path, self.folder, self.place, self.share = path, folder, place, share
-            self.worker: WorkerProcess | None = None
+            self.worker: Any = None  # a WorkerProcess, once it is given something
 
         def device(self) -> str | None:
             """The GPUs that Ray gave this actor, as CUDA_VISIBLE_DEVICES lists them."""

@@ -156,7 +156,15 @@ def test_a_node_that_dies_costs_its_cells_in_flight_and_the_same_command_goes_on
     cluster, evaluate, bench, on_ray, expected
 ):
     command = (*SWEEP, *on_ray, "hydra.launcher.engine.requeues=0", "sweep.name=gone")  # what Ctrl-C left
-    killer = meanwhile(bench, "gone", lambda: (time.sleep(1), cluster.remove_node(cluster.nodes[0], False)))
+
+    def kill():
+        deadline = time.monotonic() + 200
+        while len(workers()) < 2:  # one on each node
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        cluster.remove_node(cluster.nodes[0], allow_graceful=False)
+
+    killer = meanwhile(bench, "gone", kill)
     code, said = evaluate(*command)
     killer.join()
     assert code == 1, said
