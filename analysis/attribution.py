@@ -49,7 +49,7 @@ def _points(share: float) -> str:
 
 
 @dataclass(frozen=True)
-class Figure:
+class Effect:
     """A weighted sum of accuracies, 0 to 1, with its interval and the same of each training alone."""
 
     value: float
@@ -69,11 +69,11 @@ class Attribution:
     frames: int
     regime: str
     videos: int
-    settings: Mapping[str, Mapping[str, Figure]]  # setting -> alone | last | share -> figure
-    interactions: Mapping[str, Figure]  # "one x other"
+    settings: Mapping[str, Mapping[str, Effect]]  # setting -> alone | last | share -> figure
+    interactions: Mapping[str, Effect]  # "one x other"
     accuracies: Mapping[str, float]  # baseline, none set, all set; 0 to 1
-    loss: Figure | None  # baseline minus none set; None without a baseline
-    left: Figure | None  # baseline minus all set
+    loss: Effect | None  # baseline minus none set; None without a baseline
+    left: Effect | None  # baseline minus all set
 
 
 def attributions(cells: Sequence[Cell], settings: Sequence[str]) -> list[Attribution]:
@@ -93,13 +93,13 @@ def attributions(cells: Sequence[Cell], settings: Sequence[str]) -> list[Attribu
         raise BadInput(f"no finished cell of {lengths[0]} frames with none of {', '.join(settings)}: the baseline")
     result = []
     for frames, regime in product(lengths[1:] or lengths, regimes(done)):
-        combinations = [found.get((frames, place)) for place in range(2 ** len(keys))]
-        if None in combinations:
-            missing = [one for bit, one in enumerate(settings) if combinations.index(None) >> bit & 1]
+        places = range(2 ** len(keys))
+        for place in (place for place in places if (frames, place) not in found):
+            missing = [one for bit, one in enumerate(settings) if place >> bit & 1]
             raise BadInput(
                 f"no finished cell of {frames} frames with {' '.join(missing) or 'none'} of the settings set"
             )
-        result.append(_attribution(settings, frames, regime, combinations, base))
+        result.append(_attribution(settings, frames, regime, [found[frames, place] for place in places], base))
     return result
 
 
@@ -200,20 +200,20 @@ def _sums(columns: Sequence[list[Cell]], regime: str, training: int | None = Non
                 f"{cells[0].folder} and {columns[0][0].folder} were not asked the same questions of the same seeds: "
                 f"{len(other)} and {len(first)}, {len(other.keys() & first)} in common"
             )
-    asked = [{"video": video, "terms": [*(one[video, id] for one in scores), 1]} for video, id in first]
-    return video_sums(asked, lambda line: line["terms"])
+    asked = [{"video": video, "id": id} for video, id in first]
+    return video_sums(asked, lambda line: [*(one[line["video"], line["id"]] for one in scores), 1])
 
 
 def _is_of(line: Sample, regime: str) -> bool:
     return not regime or line["labels"].get(LABEL) == regime
 
 
-def _figure(whole: NDArray, alone: Sequence[NDArray], weights: NDArray) -> Figure:
+def _figure(whole: NDArray, alone: Sequence[NDArray], weights: NDArray) -> Effect:
     def statistic(sums: NDArray) -> NDArray:
         return (sums[..., :-1] / sums[..., -1:]) @ weights
 
     low, high = bootstrap(whole, statistic) or (None, None)
-    return Figure(float(statistic(whole.sum(0))), low, high, tuple(float(statistic(one.sum(0))) for one in alone))
+    return Effect(float(statistic(whole.sum(0))), low, high, tuple(float(statistic(one.sum(0))) for one in alone))
 
 
 def _page(found: Attribution) -> str:
@@ -235,7 +235,7 @@ def _page(found: Attribution) -> str:
     return text
 
 
-def _of_loss(part: Figure, loss: Figure | None) -> str:
+def _of_loss(part: Effect, loss: Effect | None) -> str:
     """In %; nothing where the loss is not told from 0."""
     if loss is None or loss.low is None or loss.low <= 0:
         return ""

@@ -9,6 +9,7 @@ told apart. Seconds of the tower and of the capped prefill, in turn with those o
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -65,7 +66,7 @@ def watch_longer(
         "capped": replace(llm, passes=passes, kv_evict=capped),
         "at_once": replace(llm, passes=Passes(), kv_evict=NoEvict()),
     }
-    rows = []
+    rows: list[dict[str, Any]] = []
     for count in frames:
         there = [name for name in ways if name != "at_once" or count <= whole]
         rows.append({"frames": count, **{name: _bytes(ways[name], count) for name in there}})

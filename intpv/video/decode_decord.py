@@ -52,8 +52,8 @@ def read(
     except (RuntimeError, DECORDError) as error:
         raise VideoError(path, f"decord cannot decode it ({_reason(error)})") from None
     if hand:  # decord has made all of them by then
-        for index, image in dict(zip(indices, images, strict=True)).items():
-            hand(index, image)
+        for place, image in dict(zip(indices, images, strict=True)).items():
+            hand(place, image)
     shown = () if hand else tuple(images)
     return Decoded(shown, tuple(seconds[i] for i in indices), indices, count, "decord", decord.__version__)
 

@@ -48,7 +48,7 @@ class Answers:
     def picture(self, shape: list[int], deadline: float) -> np.ndarray:
         """uint8 (H, W, C)."""
         picture = np.empty(shape, dtype=np.uint8)
-        self._fill(memoryview(picture).cast("B"), deadline)
+        self._fill(picture.data.cast("B"), deadline)
         return picture
 
     def _fill(self, buffer: bytearray | memoryview, deadline: float) -> None:
