@@ -78,7 +78,8 @@ def _draw_cost(
         axis.plot(price / unit, 100 * value, linestyle="", marker=marks[cell.kv_quant], color=color, markersize=4)
     for (cell, *_), *place in zip(best, x, y, strict=True):
         axis.plot(*place, linestyle="", marker="o", markersize=RING, fillstyle="none", color=GREY, markeredgewidth=0.7)
-        axis.annotate(f"{cell.frames}", (place[0], place[1]), xytext=(0, 5), textcoords="offset points", ha="center", fontsize=5.5)
+        at = place[0], place[1]
+        axis.annotate(f"{cell.frames}", at, xytext=(0, 5), textcoords="offset points", ha="center", fontsize=5.5)
     low, high = least / unit / MARGIN, MARGIN * most / unit
     ticks = log_ticks(low, high, most=4)
     axis.set_xscale("log")
