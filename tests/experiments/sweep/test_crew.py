@@ -24,7 +24,7 @@ for line in sys.stdin:
             os.write(int(sys.argv[1]), (json.dumps(event) + "\\n").encode())
     os.write(int(sys.argv[1]), b'{"event": "free"}\\n')
 """
-KEYS = ("data", "video", "encoder", "model", "rearranger", "budget", "kv_evict", "seed")
+KEYS = ("data", "video", "encoder", "model", "rearranger", "budget", "kv_evict", "passes", "seed")
 
 
 def planned(folder, *names):

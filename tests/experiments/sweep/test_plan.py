@@ -23,7 +23,7 @@ def cell(folder=Path("runs/s"), name=None, frames=16, rope="none", kv="none", li
         "data": {"limit": limit},
         "logger": {"project": "intpv"},
         "encoder": {"num_frames": 8},
-        **{group: {} for group in ("video", "model", "rearranger", "budget", "kv_evict")},
+        **{group: {} for group in ("video", "model", "rearranger", "budget", "kv_evict", "passes")},
         **more,
     }
     choices = {"rope_strategy": rope, "kv_quant": kv, "logger": "wandb"}

@@ -25,7 +25,7 @@ WORKER = "experiments.sweep.worker"
     [
         ({"address": 6379}, "engine.address must be a text"),
         ({"requeues": -1}, "engine.requeues must be a whole number of at least 0, got -1"),
-        ({"options": {"num_gpus": 1}}, "engine.options.num_gpus is not yours to set: see gpus_per_worker"),
+        ({"options": {"num_gpus": 1}}, r"engine.options.num_gpus is set by intpv \(hydra.launcher.gpus_per_worker\)"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(settings, said):

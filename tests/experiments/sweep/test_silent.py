@@ -47,7 +47,8 @@ def stand_in(monkeypatch):
 
 def cells(folder: Path, *names: str) -> list[list[Planned]]:
     config = {
-        key: {} for key in ("data", "video", "encoder", "model", "rearranger", "budget", "kv_evict", "frames", "seed")
+        key: {}
+        for key in ("data", "video", "encoder", "model", "rearranger", "budget", "kv_evict", "passes", "frames", "seed")
     }
     return [[Planned(folder / name, config, {}, [], {}) for name in names]]
 
