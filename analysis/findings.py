@@ -62,9 +62,9 @@ def section() -> str:
         f"clips and {asked} questions each, of {pairs[0]['runs'] // trainings} splits not used for tuning, KV "
         f"unquantised "
         f"([table]({_at(SCALING)})). What `make ablation` shows, on the default split and with KV widths, is "
-        f"[this table]({_at('mini_ablation')})."
+        f"[this table]({_at('mini_ablation')}). The paper's open questions: [findings](analysis/FINDINGS.md)."
     )
-    kv = [_kv(_cells(POLICIES), _pairs(POLICIES))] if POLICIES in _there() else []
+    kv = [_kv(_cells(POLICIES), _pairs(POLICIES), trainings)] if POLICIES in _there() else []
     items = [_alone(pairs), _others(cells, pairs), *kv, _bench(), _limits(first, trainings)]
     parts = [
         _filled(head),
@@ -121,7 +121,7 @@ def _others(cells: Mapping, pairs: Sequence[Mapping]) -> str:
     )
 
 
-def _kv(cells: Mapping, pairs: Sequence[Mapping]) -> str:
+def _kv(cells: Mapping, pairs: Sequence[Mapping], trainings: int) -> str:
     frames = FRAMES[-1]
     whole = cells["visual_only", frames, "none"]["kv/bytes"]
     said = []
@@ -130,8 +130,9 @@ def _kv(cells: Mapping, pairs: Sequence[Mapping]) -> str:
         rows = _of(pairs, frames=frames, kv_quant=kv, reference="full precision")
         shares = f"{percent(size / whole, 0)} / {percent(2 * size / whole, 0)} %"
         said.append(f"`{kv}` ({shares}, {_all_points(_of(rows, regime='slow'))}) {verdict(rows)}")
+    alone = " of one training" if len(pairs[0]["trainings"]) < 2 <= trainings else ""
     return (
-        f"**KV policies** at {frames} frames, `visual_only`, against full precision (bytes as a share of the "
+        f"**KV policies** at {frames} frames, `visual_only`{alone}, against full precision (bytes as a share of the "
         f"{bytes_text(whole)} in float32 / of the {bytes_text(whole / 2)} in float16; points over all slow questions): "
         f"{'; '.join(said)}. [Table]({_at(POLICIES)})."
     )

@@ -1,0 +1,43 @@
+"""FINDINGS.md: every study's prediction is the one of its experiment, every figure one of its committed tables."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from analysis.findings import RESULTS, STUDIES
+from intpv.options import CONF
+
+PAGE = Path(RESULTS).parent / "FINDINGS.md"
+SECTION = re.compile(r"^## (.+?) \(`(\w+)`\)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+DECIMAL = re.compile(r"(?<![\w.])[-+]?\d+\.\d+(?![\w.]*\w)")
+SECTIONS = {name: text for _, name, text in SECTION.findall(PAGE.read_text(encoding="utf-8"))}
+
+
+def part(study: str, name: str) -> str:
+    """A paragraph, in one line."""
+    (found,) = re.findall(rf"^\*\*{name}\.\*\* (.+?)(?=\n\n|\n*\Z)", SECTIONS[study], re.MULTILINE | re.DOTALL)
+    return " ".join(found.split())
+
+
+def test_every_study_has_its_section_and_its_files():
+    assert sorted(SECTIONS) == sorted(name for name in STUDIES if (RESULTS / name).exists())
+    assert SECTIONS
+    for name in SECTIONS:
+        assert {file.name for file in (RESULTS / name).iterdir()} == set(STUDIES[name])
+
+
+@pytest.mark.parametrize("study", SECTIONS)
+def test_the_prediction_is_the_one_that_was_written_before(study):
+    lines = (CONF / "experiment" / f"{study}.yaml").read_text(encoding="utf-8").splitlines()
+    comment = " ".join(line.removeprefix("#").strip() for line in lines if line.startswith("#"))
+    (predicted,) = re.findall(r"Prediction of 30 November 2026, before [^:]+: (.+)", comment)
+    assert part(study, "Prediction") == predicted
+
+
+@pytest.mark.parametrize("study", SECTIONS)
+def test_every_figure_stands_in_a_committed_table_of_the_study(study):
+    known = "\n".join(file.read_text(encoding="utf-8") for file in (RESULTS / study).glob("*.md"))
+    told = DECIMAL.findall(f"{part(study, 'Result')} {part(study, 'Shows')}")
+    assert told
+    assert [figure for figure in told if not re.search(rf"(?<![\w.]){re.escape(figure)}(?!\d)", known)] == []
