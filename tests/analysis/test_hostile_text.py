@@ -41,9 +41,12 @@ def test_the_terminal_is_sent_no_control_of_theirs(shown):
 
 def test_rows_of_markdown_have_the_header_s_cells(sweep, shown):
     text = (sweep / "table.md").read_text(encoding="utf-8")
-    rows = [line.replace("\\|", "") for line in text.partition("## Paired")[0].splitlines() if line.startswith("|")]
-    assert len(rows) == 2 + 3
-    assert len({row.count("|") for row in rows}) == 1
+    tables = [
+        [line.replace("\\|", "") for line in part.splitlines() if line.startswith("|")] for part in text.split("\n## ")
+    ]
+    assert len(tables[0]) == 2 + 3
+    assert len(tables) == 2
+    assert [len({row.count("|") for row in rows}) for rows in tables] == [1] * len(tables)
     assert "<img" not in text
     assert "](" not in text
 
