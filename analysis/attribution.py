@@ -21,17 +21,15 @@ from numpy.typing import NDArray
 
 from intpv.errors import BadInput
 from intpv.escape import printable
-from intpv.metrics.cell import LABEL
 from intpv.metrics.factorial import alone_weights, interaction_weights, last_weights, shapley_weights
 from intpv.metrics.interval import bootstrap, video_sums
 from intpv.metrics.sample import is_correct
 from intpv.record.composed import read_composed
-from intpv.record.samples import Sample
 
 from .consistency import refuse_mixed
 from .provenance import provenance_lines
 from .runs import Cell, of_run, read_sweep, say
-from .score_columns import regimes
+from .score_columns import of_regime, regimes
 from .seeds import TRAINING
 from .table import markdown_table
 from .units import interval_text
@@ -191,7 +189,7 @@ def _sums(columns: Sequence[list[Cell]], regime: str, training: int | None = Non
     scores: list[dict[tuple[str, str], bool]] = []
     for cells in columns:
         runs = [cell for cell in cells if training is None or dict(cell.seeds).get(TRAINING) == training]
-        lines = [line for run in runs for line in of_run(run.samples(), run) if _is_of(line, regime)]
+        lines = [line for run in runs for line in of_regime(of_run(run.samples(), run), regime)]
         scores.append({(line["video"], line["id"]): is_correct(line) for line in lines})
     first = scores[0].keys()
     for cells, other in zip(columns, scores, strict=True):
@@ -202,10 +200,6 @@ def _sums(columns: Sequence[list[Cell]], regime: str, training: int | None = Non
             )
     asked = [{"video": video, "id": id} for video, id in first]
     return video_sums(asked, lambda line: [*(one[line["video"], line["id"]] for one in scores), 1])
-
-
-def _is_of(line: Sample, regime: str) -> bool:
-    return not regime or line["labels"].get(LABEL) == regime
 
 
 def _figure(whole: NDArray, alone: Sequence[NDArray], weights: NDArray) -> Effect:

@@ -14,14 +14,13 @@ from operator import itemgetter
 from pathlib import Path
 
 from intpv.errors import BadInput
-from intpv.metrics.cell import LABEL
 from intpv.metrics.paired import paired_difference, question_differences
 from intpv.metrics.sample import groups, mean
 from intpv.record.samples import Sample
 
 from .pairs import baseline, full_precision, paired_lines, partners
 from .runs import Cell
-from .score_columns import regimes
+from .score_columns import of_regime, regimes
 from .seeds import runs_by_training
 
 REFERENCES = ("baseline", "full precision")
@@ -98,9 +97,7 @@ def _places(
 ) -> Iterator[tuple[dict[str, str], list[Sample], list[Sample]]]:
     """What each regime and kind was answered on either side."""
     for regime in columns:
-        mine, other = (
-            [line for line in lines if not regime or line["labels"].get(LABEL) == regime] for lines in (ours, theirs)
-        )
+        mine, other = (of_regime(lines, regime) for lines in (ours, theirs))
         by_kind = [{"": lines, **groups(lines, itemgetter("kind"))} for lines in (mine, other)]
         for kind, lines in by_kind[0].items():
             yield {"regime": regime, "kind": kind}, lines, by_kind[1].get(kind, [])

@@ -6,12 +6,11 @@ from pathlib import Path
 
 from intpv.errors import BadInput
 from intpv.escape import markdown_table
-from intpv.metrics.cell import LABEL
 from intpv.metrics.paired import PairedDifference, paired_difference
 from intpv.record.samples import Sample
 
 from .runs import Cell, of_run
-from .score_columns import regimes
+from .score_columns import of_regime, regimes
 from .units import MISSING, interval_text
 
 Read = Callable[[Cell], list[Sample]]
@@ -63,10 +62,7 @@ def append_pairs(cells: Sequence[Cell], path: Path) -> None:
 
 def difference(cell: Sequence[Sample], reference: Sequence[Sample], regime: str) -> PairedDifference:
     """Of one regime, or of all questions for ""."""
-    ours, theirs = (
-        [line for line in lines if not regime or line["labels"].get(LABEL) == regime] for lines in (cell, reference)
-    )
-    return paired_difference(ours, theirs)
+    return paired_difference(of_regime(cell, regime), of_regime(reference, regime))
 
 
 def difference_text(found: PairedDifference) -> str:

@@ -1,9 +1,12 @@
 """Columns of scores: skill where a benchmark knows its bounds, else accuracy beside its majority floor, by regime."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
+
+from intpv.metrics.cell import LABEL
+from intpv.record.samples import Sample
 
 from .runs import Cell
 from .units import MISSING, interval_text, percent
@@ -28,6 +31,11 @@ def regimes(cells: Sequence[Cell]) -> list[str]:
     there is none."""
     found = {name.removesuffix("/accuracy") for cell in cells for name in cell.metrics if name.endswith("/accuracy")}
     return sorted(found, key=_regime_rank) or [""]
+
+
+def of_regime(lines: Iterable[Sample], regime: str) -> list[Sample]:
+    """Those of one regime, or all of them for ""."""
+    return [line for line in lines if not regime or line["labels"].get(LABEL) == regime]
 
 
 def _regime_rank(regime: str) -> tuple[int, int, str]:

@@ -6,13 +6,12 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from intpv.errors import BadInput
-from intpv.metrics.cell import LABEL
 from intpv.metrics.significance import holm
 
 from ..comparison import PairedComparison, compare_answers, p_text
 from ..pairs import baseline, difference_text, full_precision, paired_lines, partners
 from ..runs import Cell
-from ..score_columns import regimes
+from ..score_columns import of_regime, regimes
 from ..style import kv_term, strategy_term
 from ..units import percent
 
@@ -79,7 +78,7 @@ def _answers(cells: Sequence[Cell], pairs: Sequence[_Pair]) -> Iterator[tuple[st
     for regime in regimes(cells):
         for label, cell, reference in pairs:
             sides = paired_lines(read, partners(cell, reference))
-            ours, theirs = ([one for one in s if not regime or one["labels"].get(LABEL) == regime] for s in sides)
+            ours, theirs = (of_regime(lines, regime) for lines in sides)
             try:
                 yield label, regime, compare_answers(ours, theirs)
             except BadInput:
