@@ -54,10 +54,11 @@ KV_POLICIES = {  # option -> how a reader calls it, behind "KV", and its mark; n
     "best2": ("best2", (5, 2, 0)),
     "paper_channel": ("static 2 bits per channel", "1"),
     "paper_tensor": ("static 2 bits per tensor", "2"),
+    "tensor2": ("2 bits per tensor", (6, 2, 0)),
     "rotate": ("rotate", "3"),
     "temporal": ("temporal", "4"),
 }
-KV_FURTHER = ("|", "_", (6, 2, 0), (8, 1, 0), (5, 1, 0), (7, 2, 0), (3, 1, 60), (4, 1, 45))
+KV_FURTHER = ("|", "_", (8, 1, 0), (5, 1, 0), (7, 2, 0), (3, 1, 60), (4, 1, 45))
 
 
 def looks(strategies: Iterable[str]) -> dict[str, Look]:

@@ -19,3 +19,18 @@ def shipped(recipe: object = "mini", seed: object = 0) -> Path:
         known = ", ".join(map(str, seeds))
         raise BadInput(f"model.seed must be of a training of {recipe} that is shipped ({known}), got {shown(seed)}")
     return WEIGHTS / recipe / str(seed)
+
+
+def tuned(path: object, recipe: object, seed: object, name: object) -> Path:
+    """The PEFT folder of model.tuned, an adapter that comes with a training. BadInput where the model is not a shipped
+    one, and where none of this name comes with it."""
+    if path is not None:
+        raise BadInput(
+            f"model.tuned={shown(name)} needs a model that is shipped, got model.path={path}: use model.lora"
+        )
+    folder = shipped(recipe, seed) / "tuned"
+    names = sorted(one.name for one in folder.glob("*") if one.is_dir())
+    if name not in names:
+        known = ", ".join(names) or "none"
+        raise BadInput(f"model.tuned must be one that comes with {recipe} {seed} ({known}), got {shown(name)}")
+    return folder / str(name)

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from intpv.errors import BadInput
-from intpv.shipped import EMBEDDED, WEIGHTS, shipped
+from intpv.shipped import EMBEDDED, WEIGHTS, shipped, tuned
 
 
 def test_every_folder_is_found_and_the_default_is_one_of_them():
@@ -30,6 +30,14 @@ def test_every_folder_is_found_and_the_default_is_one_of_them():
 def test_what_is_not_shipped_is_refused(recipe, seed, said):
     with pytest.raises(BadInput, match=said):
         shipped(recipe, seed)
+
+
+def test_an_adapter_is_found_by_name_and_what_there_is_is_listed():
+    assert tuned(None, "mini", 0, "int2") == EMBEDDED / "tuned/int2"
+    with pytest.raises(BadInput, match=r"model.tuned must be one that comes with mini 0 \(int2, .*\), got int3"):
+        tuned(None, "mini", 0, "int3")
+    with pytest.raises(BadInput, match=r"model.tuned=int2 needs a model that is shipped, got model.path=mine"):
+        tuned("mine", "mini", 0, "int2")
 
 
 def test_no_torch_is_needed_to_know():

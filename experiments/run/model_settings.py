@@ -13,7 +13,7 @@ from pathlib import Path
 from intpv.bounds import check_flag, check_place, check_text, check_whole, shown
 from intpv.encoder.tower_config import TowerConfig
 from intpv.errors import BadInput
-from intpv.shipped import shipped
+from intpv.shipped import shipped, tuned
 
 from .options import known_keys, nearest
 
@@ -74,14 +74,17 @@ def check_model(model: Mapping, encoder: Mapping, choices: Mapping[str, str | No
             check_place(f"model.{key}", model[key])
     if model.get("name") is not None:
         check_text("model.name", model["name"])
-    if model.get("lora") is not None and not find_spec("peft"):
-        raise BadInput("model.lora needs the package peft: pip install 'intpv[lora]'")
+    for key in ("lora", "tuned"):
+        if model.get(key) is not None and not find_spec("peft"):
+            raise BadInput(f"model.{key} needs the package peft: pip install 'intpv[lora]'")
     if "cache_dir" in model:
         check_place("model.cache_dir", model["cache_dir"])
     for key in ("merged", "strict"):
         if key in model:
             check_flag(f"model.{key}", model[key])
     if model["_target_"] == MINI:
+        if model.get("tuned") is not None:
+            tuned(model["path"], model["recipe"], model["seed"], model["tuned"])
         _check_trained_with(_folder(model), encoder, OWN_FORMATS[MINI])
     elif model["_target_"] in OWN_FORMATS and model["path"] is not None:
         if (folder := _folder(model)).is_dir():  # its loader says how one is made

@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -28,9 +28,10 @@ from intpv.shipped import shipped
 
 from .batch import Batch, pack
 from .lesson import video_lesson
+from .lora_training import LoraTraining
 from .recipe import AdapterRecipe, Geometry
 from .scene import COLORS, LIGHTS, TRAIN_STREAM
-from .training_base import LessonTraining, share_of_peak
+from .training_base import share_of_peak
 
 PROMPT = Prompt("Video:", "\n", "{question}\n")
 NOTHING = "dark"  # the word for a frame without a flash, and for one without a light
@@ -58,24 +59,18 @@ class VideoLessons:
         return pack(lessons, self.tokenizer, PROMPT, self.visual_length, round_to=32)  # few lengths: compiling pays
 
 
-class AdapterTraining(LessonTraining):
-    """`llm` is changed: LoRA stands in its places. The tower is the mini's of the same seed, and stays as it is."""
+class AdapterTraining(LoraTraining):
+    """The tower is the mini's of the same seed, and stays as it is."""
 
     def __init__(
         self, recipe: AdapterRecipe, llm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, base_sha256: str
     ):
-        from peft import LoraConfig, inject_adapter_in_model
-
         torch.manual_seed(recipe.seed)
         encoder = LanguageBind(**{**Geometry().encoder, "llm_width": llm.config.hidden_size})
         encoder.tower.load_state_dict(_tower(shipped("mini", recipe.seed)))
-        super().__init__(llm.requires_grad_(False), encoder)
+        super().__init__(llm, encoder, recipe.rank, recipe.alpha, recipe.targets, BASE)
         self.recipe, self.tokenizer, self.base_sha256 = recipe, tokenizer, base_sha256
-        self.strict_loading = False  # a checkpoint holds what is trained, the base lies elsewhere
-        self.lora = LoraConfig(
-            r=recipe.rank, lora_alpha=recipe.alpha, target_modules=list(recipe.targets), base_model_name_or_path=BASE
-        )
-        inject_adapter_in_model(self.lora, llm)
+        self.learning_rate = recipe.learning_rate
         encoder.tower.eval().requires_grad_(False)
         # not buffers: they are the base's, and no part of a checkpoint
         self.scale = float(self._base_words().square().mean())
@@ -127,33 +122,16 @@ class AdapterTraining(LessonTraining):
     def _text(self) -> Int[Tensor, "stretches length"]:
         return stretches(self.tokenizer, held_out=False, length=self.recipe.text_length)
 
-    def configure_optimizers(self):
-        trained = [p for p in self.parameters() if p.requires_grad]
-        optimizer = torch.optim.AdamW(trained, lr=self.recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self._rate(step))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-    def _rate(self, step: int) -> float:
-        """Share of the peak rate: for the projector alone, then for both, a linear warm-up and a cosine down to 2 %."""
+    def rate(self, step: int) -> float:
+        """For the projector alone, then for both, a linear warm-up and a cosine down to 2 %."""
         recipe = self.recipe
         begin, end = (0, recipe.align_steps) if step < recipe.align_steps else (recipe.align_steps, recipe.steps)
         return share_of_peak(step - begin, end - begin, recipe.warmup)
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        trained = {name for name, weight in self.named_parameters() if weight.requires_grad}
-        checkpoint["state_dict"] = {name: value for name, value in checkpoint["state_dict"].items() if name in trained}
-
     def export(self, folder: Path, made_by: list[dict]) -> None:
         """Save as a folder that intpv.model.smollm2 loads; `made_by`: provenance of each part of the training."""
-        from peft import get_peft_model_state_dict
-
         perplexities = self.perplexities()
-        folder.mkdir(parents=True, exist_ok=True)
-        self.lora.save_pretrained(str(folder))
-        weights = {f"base_model.model.{key}": value for key, value in get_peft_model_state_dict(self.llm).items()}
-        save_file(
-            {key: value.half().contiguous() for key, value in weights.items()}, folder / "adapter_model.safetensors"
-        )
+        self.save_lora(folder)
         model = Model("smollm2", self.llm, self.encoder, self.tokenizer, PROMPT, self.preprocess, ABOUT)
         about = {"recipe": _plain(self.recipe), "base_sha256": self.base_sha256, "perplexity": perplexities}
         save_around(folder, model, {**about, "made_by": made_by})
@@ -161,22 +139,15 @@ class AdapterTraining(LessonTraining):
     @torch.no_grad()
     def perplexities(self, most: int = 24) -> dict[str, float]:
         """Of `most` stretches of text that was kept out of the training: with the adapter, and of the base."""
-        from peft.tuners.tuners_utils import BaseTunerLayer
-
         text = stretches(self.tokenizer, held_out=True, length=2 * self.recipe.text_length)
         text = text[:: max(1, len(text) // most)][:most].to(self.device)
-        layers = [module for module in self.llm.modules() if isinstance(module, BaseTunerLayer)]
-        found = {}
-        for name, on in (("base", False), ("adapter", True)):
-            for layer in layers:
-                layer.enable_adapters(on)
-            losses = [
-                cross_entropy(self.llm(ids[None], use_cache=False).logits[0, :-1].float(), ids[1:]) for ids in text
-            ]
-            found[name] = float(torch.stack(losses).mean().exp())
-        for layer in layers:  # enabling them asked for gradients of all their weights, as in training
-            layer.requires_grad_(False)
-        return found
+        with self.without_lora():
+            base = self._perplexity(text)
+        return {"base": base, "adapter": self._perplexity(text)}
+
+    def _perplexity(self, text: Int[Tensor, "stretches length"]) -> float:
+        losses = [cross_entropy(self.llm(ids[None], use_cache=False).logits[0, :-1].float(), ids[1:]) for ids in text]
+        return float(torch.stack(losses).mean().exp())
 
 
 BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"

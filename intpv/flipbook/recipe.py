@@ -57,6 +57,22 @@ class AdapterRecipe:
 
 
 @dataclass(frozen=True)
+class KVRecipe:
+    """Everything that shapes the training of an adapter for a quantised KV cache."""
+
+    kv_quant: str = "int2"  # an option of conf/kv_quant; none is the control: as much training, nothing quantised
+    target: str = "answers"  # answers | self: what the model said before the training, beside a cache in full precision
+    steps: int = 200
+    batch: int = 8  # lessons
+    rank: int = 8
+    alpha: int = 8
+    targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj")
+    learning_rate: float = 5e-4  # peak
+    warmup: int = 30  # steps
+    seed: int = 0  # and that of the mini that is trained
+
+
+@dataclass(frozen=True)
 class Geometry:
     """Vicuna's proportions in small: P = 10, N = 8, W = 2 N P, 70 % of the channels turn inside it."""
 

@@ -73,14 +73,15 @@ class LessonTraining(LightningModule):
         hidden = self.llm.model(
             inputs_embeds=embeddings, attention_mask=batch.mask, position_ids=batch.positions, use_cache=False
         ).last_hidden_state
-        keep = batch.targets != IGNORE
-        logits = self.llm.lm_head(hidden[keep]).float()
-        loss = cross_entropy(logits, batch.targets[keep])
+        logits = self.llm.lm_head(hidden[batch.targets != IGNORE]).float()
+        loss = cross_entropy(logits, batch.targets[batch.targets != IGNORE])
         self.log("loss", loss.detach())
-        self._count_right(batch, keep, logits)
+        self.count_right(batch, logits)
         return loss
 
-    def _count_right(self, batch: Batch, keep: Tensor, logits: Tensor) -> None:
+    def count_right(self, batch: Batch, logits: Float[Tensor, "targets vocabulary"]) -> None:
+        """By kind, from the logits of all answers' tokens."""
+        keep = batch.targets != IGNORE
         right = torch.zeros_like(batch.targets, dtype=torch.float)
         right[keep] = (logits.argmax(-1) == batch.targets[keep]).float()
         source = "text" if batch.pictures is None else "video"

@@ -15,17 +15,17 @@ import torch
 from safetensors.torch import save_file
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from intpv import shipped
 from intpv.encoder.video_encoder import VideoEncoder
 from intpv.errors import BadInput
 from intpv.model.loading.config_json import json_object
 from intpv.model.loading.folder import read_folder
 from intpv.model.loading.hub import precision
-from intpv.model.loading.lora import mergeable
+from intpv.model.loading.lora import merge, mergeable
 from intpv.model.loading.shards import Naming, Shards, fill
 from intpv.model.model import Model, Prompt
 from intpv.preprocess.clip import Preprocess
 from intpv.preprocess.pixels import Pixels
-from intpv.shipped import shipped
 
 
 @mergeable
@@ -36,17 +36,20 @@ def load(
     name: str = "",
     recipe: str = "mini",
     seed: int = 0,
+    tuned: str | None = None,
 ) -> Model:
-    """The folder's model with its weights in `encoder`; `path` None is the one shipped of this recipe and seed.
+    """The folder's model with its weights in `encoder`; `path` None is the one shipped of this recipe and seed, `tuned`
+    the name of an adapter that comes with it.
 
     Raises BadInput when the folder is incomplete or the encoder is not the one that the checkpoint was trained with.
     """
-    folder = Path(path).expanduser() if path else shipped(recipe, seed)
+    folder = Path(path).expanduser() if path else shipped.shipped(recipe, seed)
     for needed in ("config.json", "intpv.json", "encoder/config.json", "encoder/model.safetensors"):
         if not (folder / needed).is_file():
             raise BadInput(f"model.path={folder} is no intpv checkpoint: {needed} is missing")
     llm, tokenizer = read_folder(folder, "LlamaForCausalLM", dtype, "cpu")
-    return around(folder, llm, tokenizer, encoder, dtype, name or (folder.name if path else recipe))
+    model = around(folder, llm, tokenizer, encoder, dtype, name or (folder.name if path else recipe))
+    return model if tuned is None else merge(model, str(shipped.tuned(path, recipe, seed, tuned)))
 
 
 def around(

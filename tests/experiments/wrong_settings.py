@@ -45,9 +45,21 @@ TEXTS |= {
     "base",
     "cache_dir",
 }  # file patterns; an activation is known to transformers alone
-NULLS = {"path", "lora", "video_tower", "entity", "fps", "stream", "limit", "retry", "value_bits", "temperature"}
+NULLS = {
+    "path",
+    "lora",
+    "tuned",
+    "video_tower",
+    "entity",
+    "fps",
+    "stream",
+    "limit",
+    "retry",
+    "value_bits",
+    "temperature",
+}
 NULLS |= {"key_group", "value_group", "install", "trained_visual_length", "total_pixels", "frame_pixels", "name"}
-NULLS |= {"base", "silent_s", "timeout_s", "project", "offline", "dir", "notes"}
+NULLS |= {"tuned", "base", "silent_s", "timeout_s", "project", "offline", "dir", "notes"}
 NULLS |= {
     "measure.videos",
     "tower_frames",

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from intpv.flipbook.recipe import RECIPES
+from intpv.flipbook.recipe import RECIPES, KVRecipe
 from intpv.shipped import WEIGHTS
 
 NOTES = {file.parent: json.loads(file.read_text())["training"] for file in sorted(WEIGHTS.glob("mini*/*/intpv.json"))}
@@ -34,6 +34,23 @@ def test_its_curves_go_to_the_end_of_the_recipe(name):
         steps = [int(row["step"]) for row in csv.DictReader(file)]
     assert steps == sorted(steps)
     assert steps[-1] >= NOTES[FOLDERS[name]]["recipe"]["steps"] - 100
+
+
+TUNED = {
+    "-".join(file.parts[-5:-1:3] + file.parts[-2:-1]): json.loads(file.read_text())
+    for file in sorted(WEIGHTS.glob("mini*/*/tuned/*/intpv.json"))
+}
+
+
+@pytest.mark.parametrize("name", TUNED)
+def test_an_adapter_was_trained_by_its_recipe_from_one_clean_commit(name):
+    recipe, parts = KVRecipe(**TUNED[name]["recipe"]), TUNED[name]["made_by"]
+    named = {field: getattr(recipe, field) for field in ("kv_quant", "target", "seed")}
+    assert {**asdict(recipe), "targets": tuple(recipe.targets)} == asdict(KVRecipe(**named))
+    assert f"{recipe.seed}-{recipe.kv_quant}{'_self' * (recipe.target == 'self')}" in name
+    assert parts[0]["from_step"] == 0
+    assert all(part["clean"] and "experiments.train_kv" in part["command"] for part in parts)
+    assert len({part["commit"] for part in parts}) == 1
 
 
 def test_together_they_are_small():
