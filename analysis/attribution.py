@@ -12,52 +12,27 @@ import csv
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import product
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from intpv.errors import BadInput
 from intpv.escape import printable
 from intpv.metrics.factorial import alone_weights, interaction_weights, last_weights, shapley_weights
-from intpv.metrics.interval import bootstrap, video_sums
-from intpv.metrics.sample import is_correct
-from intpv.record.composed import read_composed
 
 from .consistency import refuse_mixed
+from .effects import Columns, Effect, setting_of, split_setting
 from .provenance import provenance_lines
-from .runs import Cell, of_run, read_sweep, say
-from .score_columns import of_regime, regimes
-from .seeds import TRAINING
+from .runs import Cell, read_sweep, say
+from .score_columns import regimes
 from .table import markdown_table
-from .units import interval_text
 
 LEGEND = (
     "Points of accuracy [95 % interval, bootstrap over videos], the same questions in every cell. alone: gained by a "
     "setting where no other is set; last: where all others are; share: mean over all orders of setting one by one "
     "(Shapley), which sum to what all bring back; of the loss: that share in %. left: baseline minus all set."
 )
-
-
-def _points(share: float) -> str:
-    """0.123 -> +12.3; never -0.0."""
-    return f"{round(100 * share, 1) + 0.0:+.1f}"
-
-
-@dataclass(frozen=True)
-class Effect:
-    """A weighted sum of accuracies, 0 to 1, with its interval and the same of each training alone."""
-
-    value: float
-    low: float | None
-    high: float | None
-    trainings: tuple[float, ...] = ()  # by model.seed, where there are several
-
-    def __str__(self) -> str:
-        alone = f" {{{', '.join(map(_points, self.trainings))}}}" if self.trainings else ""
-        return f"{_points(self.value)}{interval_text(self.low, self.high, 1, self.value)}{alone}"
 
 
 @dataclass(frozen=True)
@@ -79,7 +54,7 @@ def attributions(cells: Sequence[Cell], settings: Sequence[str]) -> list[Attribu
 
     Raises BadInput where a combination is missing, a cell differs in something else, or questions are not the same.
     """
-    keys = [_split(setting) for setting in settings]
+    keys = [split_setting(setting) for setting in settings]
     if not keys:
         raise BadInput("name the settings that bring something back: KEY=VALUE ...")
     done = [cell for cell in cells if cell.status == "done"]
@@ -117,16 +92,9 @@ def write_attribution(folder: str | Path, settings: Sequence[str]) -> list[Path]
     return [page, table]
 
 
-def _split(setting: str) -> tuple[str, str]:
-    key, equals, value = setting.partition("=")
-    if not (key and equals):
-        raise BadInput(f"a setting is KEY=VALUE, got {setting}")
-    return key, value
-
-
 def _by_place(cells: Sequence[Cell], keys: Sequence[tuple[str, str]]) -> dict[tuple[int, int], list[Cell]]:
     """(frames, combination) -> its runs, of different seeds."""
-    said = {cell.folder: {key: _value(cell, key) for key, _ in keys} for cell in cells}
+    said = {cell.folder: {key: setting_of(cell, key) for key, _ in keys} for cell in cells}
     for key, value in keys:
         values = {one[key] for one in said.values()}
         if value not in values or len(values) != 2:
@@ -143,71 +111,28 @@ def _by_place(cells: Sequence[Cell], keys: Sequence[tuple[str, str]]) -> dict[tu
     return {place: list(alike.values()) for place, alike in found.items()}
 
 
-def _value(cell: Cell, key: str) -> str:
-    composed = read_composed(cell.folder)
-    assert composed is not None  # a finished cell has one: see read_sweep
-    if key in composed.choices:
-        return str(composed.choices[key])
-    content: object = composed.config
-    for part in key.split("."):
-        if not isinstance(content, dict) or part not in content:
-            raise BadInput(f"{cell.folder} has no setting {key}")
-        content = content[part]
-    return str(content)
-
-
 def _attribution(
     settings: Sequence[str], frames: int, regime: str, combinations: Sequence[list[Cell]], base: list[Cell] | None
 ) -> Attribution:
     """Scores are those of the combinations, and of the baseline behind them."""
-    columns = [*combinations, base or combinations[0]]
-    seeds = sorted({seed for cell in combinations[0] if (seed := dict(cell.seeds).get(TRAINING)) is not None})
-    whole = _sums(columns, regime)
-    alone = [_sums(columns, regime, seed) for seed in seeds] if len(seeds) > 1 else []
-    figure = partial(_figure, whole, alone)
-    k = len(settings)
+    columns = Columns([*combinations, base or combinations[0]], regime)
+    k, effect = len(settings), columns.effect
     weights = {"alone": alone_weights(k), "last": last_weights(k), "share": shapley_weights(k)}
     none_set, all_set, baseline = np.eye(2**k + 1)[[0, -2, -1]]
-    accuracy = whole.sum(0)[:-1] / whole.sum(0)[-1]
+    accuracy = columns.accuracies
     return Attribution(
         frames,
         regime,
-        len(whole),
-        {one: {name: figure(np.append(of[i], 0)) for name, of in weights.items()} for i, one in enumerate(settings)},
+        len(columns.sums),
+        {one: {name: effect(np.append(of[i], 0)) for name, of in weights.items()} for i, one in enumerate(settings)},
         {
-            f"{settings[one]} x {settings[other]}": figure(np.append(of, 0))
+            f"{settings[one]} x {settings[other]}": effect(np.append(of, 0))
             for (one, other), of in interaction_weights(k).items()
         },
         {"baseline": accuracy[-1], "none set": accuracy[0], "all set": accuracy[-2]},
-        figure(baseline - none_set) if base else None,
-        figure(baseline - all_set) if base else None,
+        effect(baseline - none_set) if base else None,
+        effect(baseline - all_set) if base else None,
     )
-
-
-def _sums(columns: Sequence[list[Cell]], regime: str, training: int | None = None) -> NDArray:
-    """(videos, columns + 1): correct answers of each column, and how many were asked."""
-    scores: list[dict[tuple[str, str], bool]] = []
-    for cells in columns:
-        runs = [cell for cell in cells if training is None or dict(cell.seeds).get(TRAINING) == training]
-        lines = [line for run in runs for line in of_regime(of_run(run.samples(), run), regime)]
-        scores.append({(line["video"], line["id"]): is_correct(line) for line in lines})
-    first = scores[0].keys()
-    for cells, other in zip(columns, scores, strict=True):
-        if other.keys() != first:
-            raise BadInput(
-                f"{cells[0].folder} and {columns[0][0].folder} were not asked the same questions of the same seeds: "
-                f"{len(other)} and {len(first)}, {len(other.keys() & first)} in common"
-            )
-    asked = [{"video": video, "id": id} for video, id in first]
-    return video_sums(asked, lambda line: [*(one[line["video"], line["id"]] for one in scores), 1])
-
-
-def _figure(whole: NDArray, alone: Sequence[NDArray], weights: NDArray) -> Effect:
-    def statistic(sums: NDArray) -> NDArray:
-        return (sums[..., :-1] / sums[..., -1:]) @ weights
-
-    low, high = bootstrap(whole, statistic) or (None, None)
-    return Effect(float(statistic(whole.sum(0))), low, high, tuple(float(statistic(one.sum(0))) for one in alone))
 
 
 def _page(found: Attribution) -> str:
@@ -242,8 +167,7 @@ def _rows(found: Attribution) -> Iterator[dict[str, object]]:
     figures += [("", name, of) for name, of in (("left", found.left), ("loss", found.loss)) if of]
     for setting, name, of in figures:
         place = {"frames": found.frames, "regime": found.regime, "setting": setting, "figure": name}
-        trainings = " ".join(f"{one:.5f}" for one in of.trainings)
-        yield {**place, "value": of.value, "ci95_low": of.low, "ci95_high": of.high, "trainings": trainings}
+        yield {**place, **of.row}
 
 
 def main() -> int:

@@ -1,8 +1,8 @@
 """Findings: the README's section of results, made from the committed files under analysis/results/ alone.
 
     python -m experiments.evaluate -m experiment=mini_ablation logger=none
-    python -m experiments.evaluate -m experiment=mini_ablation kv_quant=none model.seed=0,1,2 data.seed=1,2,3 logger=none \\
-        sweep.name=mini_ablation_unused
+    python -m experiments.evaluate -m experiment=mini_ablation kv_quant=none model.seed=0,1,2 data.seed=1,2,3 \\
+        logger=none sweep.name=mini_ablation_unused
     python -m experiments.evaluate -m experiment=kv_policies frames=64 model.seed=0,1,2 data.seed=1,2,3 logger=none \\
         sweep.name=kv_policies_unused
     python -m analysis.findings runs/{mini_ablation,mini_ablation_unused,kv_policies_unused}

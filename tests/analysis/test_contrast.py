@@ -1,0 +1,98 @@
+"""Contrasts of one setting: what was put in is found, nothing is found where nothing was, what is missing is named."""
+
+import csv
+import sys
+from itertools import product
+
+import pytest
+
+from analysis import contrast
+from analysis.contrast import contrasts
+from analysis.runs import read_sweep
+from intpv.errors import BadInput
+
+
+def _chance(kv_quant, frames):
+    """2 bits cost 30 points at 32 frames and nothing at 8; 4 bits never cost anything."""
+    return 0.9 - 0.3 * (kv_quant == "int2" and frames == 32)
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory, write_cell, answers):
+    folder = tmp_path_factory.mktemp("sweeps") / "widths"
+    for kv, frames, training in product(("none", "int4", "int2"), (8, 32), (0, 1)):
+        lines = answers(_chance(kv, frames), videos=60, seed=training)  # one draw for all
+        write_cell(folder, "yarn", frames, kv=kv, lines=lines, seeds=(0, 0, training))
+    return folder
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def said(*arguments) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["contrast", *map(str, arguments)])
+        return contrast.main(), *capsys.readouterr()
+
+    return said
+
+
+def test_what_was_put_in_is_found_and_nothing_else(sweep):
+    found = contrasts(read_sweep(sweep), "kv_quant=none")
+    assert len(found) == 2 * 2 * 2  # other values, frames, regimes
+    for one in found:
+        lost = one.value == "int2" and dict(one.place)["frames"] == "32"
+        assert one.is_told_apart == lost
+        assert one.effect.value == pytest.approx(one.accuracy - one.reference)
+        assert len(one.effect.trainings) == 2
+        if lost:
+            assert one.effect.low - 0.05 < -0.27 < one.effect.high + 0.05
+        else:
+            assert one.effect.value == 0
+
+
+def test_a_difference_in_one_training_alone_is_not_told(tmp_path, write_cell, answers):
+    for kv, training in product(("none", "int2"), (0, 1)):
+        lines = answers(0.9 - 0.4 * (kv == "int2" and training == 0), videos=60, seed=training)
+        write_cell(tmp_path, "yarn", 8, kv=kv, lines=lines, seeds=(0, 0, training))
+    for one in contrasts(read_sweep(tmp_path), "kv_quant=none"):
+        assert one.p < 0.05
+        assert not one.is_told_apart
+
+
+def test_the_page_and_the_table_hold_the_same_figures(sweep, run):
+    code, said, _ = run(sweep, "kv_quant=none")
+    assert code == 0
+    page, table = (sweep / name for name in ("contrast.md", "contrast.csv"))
+    assert said.split() == [str(page), str(table)]
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    lines = [line for line in page.read_text().splitlines() if line.startswith("| ")][2:]
+    assert len(rows) == len(lines)
+    for row, line in zip(rows, lines, strict=True):
+        assert f"{100 * float(row['value']):+.1f}".replace("-0.0", "+0.0") in line
+        assert f"| {row['kv_quant']} |" in line
+
+
+@pytest.mark.parametrize(
+    ("setting", "line"),
+    [
+        ("kv_quant=int8", "kv_quant must have several values in the sweep, one of them int8; it has ["),
+        (
+            "rope_strategy=yarn",
+            "rope_strategy must have several values in the sweep, one of them yarn; it has [",
+        ),
+        ("kv_quant", "a setting is KEY=VALUE, got kv_quant"),
+        ("kv_quant.bats=2", "has no setting kv_quant.bats"),
+    ],
+)
+def test_what_was_not_swept_is_one_line(sweep, run, setting, line):
+    code, _, error = run(sweep, setting)
+    assert code == 2
+    assert line in error
+    assert len(error.splitlines()) == 1
+
+
+def test_a_place_without_the_reference_is_named(tmp_path, write_cell, answers):
+    for kv, frames in (("none", 8), ("int2", 8), ("int2", 16)):
+        write_cell(tmp_path, "yarn", frames, kv=kv, lines=answers(0.9, videos=4, seed=0))
+    with pytest.raises(BadInput, match="no finished cell of kv_quant=none at frames=16"):
+        contrasts(read_sweep(tmp_path), "kv_quant=none")
