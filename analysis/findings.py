@@ -40,7 +40,10 @@ KEPT = {
 }
 STUDIES = {  # of FINDINGS.md: conf/experiment/<name>.yaml holds question, prediction and commands
     **dict.fromkeys(("plateau", "synergy"), ("table.md", "attribution.md", "attribution.csv")),
-    **dict.fromkeys(("dilution", "rope_sensitivity"), ("table.md", "differences.csv")),
+    **dict.fromkeys(
+        ("dilution", "rope_sensitivity", "kv_fidelity", "kv_pruning", "windows"),
+        ("table.md", "contrast.md", "contrast.csv"),
+    ),
     **dict.fromkeys(("speed", "long_reasoning"), ("table.md", "kinds.md")),
     **dict.fromkeys(("temporal_drift", "order_check"), ("table.md", "table.csv")),
 }
