@@ -64,7 +64,8 @@ def contrasts(cells: Sequence[Cell], setting: str) -> list[Contrast]:
     values = sorted({value for place in found.values() for value in place})
     if reference not in values or len(values) < 2:
         raise BadInput(f"{key} must have several values in the sweep, one of them {reference}; it has {values}")
-    drawn, ps = [], []
+    drawn: list[tuple[Place, str, str, float, float, Effect]] = []
+    ps: list[float] = []
     for place, by_value in found.items():
         if reference not in by_value:
             raise BadInput(f"no finished cell of {setting} at {_text(place)}: what is compared must be run everywhere")
@@ -73,7 +74,8 @@ def contrasts(cells: Sequence[Cell], setting: str) -> list[Contrast]:
             columns = Columns([by_value[name] for name in names], regime)
             for at, name in enumerate(names[1:], 1):
                 weights = np.eye(len(names))[at] - np.eye(len(names))[0]
-                drawn.append((place, regime, name, *columns.accuracies[[at, 0]], columns.effect(weights)))
+                accuracy, base = (float(columns.accuracies[column]) for column in (at, 0))
+                drawn.append((place, regime, name, accuracy, base, columns.effect(weights)))
                 ps.append(sign_flip(columns.sums[:, at] - columns.sums[:, 0]))
     return [Contrast(*one, p) for one, p in zip(drawn, holm(ps), strict=True)]
 

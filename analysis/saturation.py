@@ -1,10 +1,12 @@
 """Saturation of a sweep: the frame count that reaches 95 % of the best, of each regime, with its interval.
 
-python -m analysis.saturation runs/speed [--label LABEL]
+python -m analysis.saturation runs/speed [--label LABEL] [--held-out runs/speed_held_out]
 
 A line is a strategy, order and KV, and a value of the label (default: regime; kind is one too) or all questions. The
 plateau and the frames are those of a curve a + b (1 - exp(-F / c)) through its accuracies (intpv/metrics/saturation.py)
 with 95 % intervals, videos drawn whole. What falls, is still rising or has too few frame counts is named, not fitted.
+A held-out sweep, of the same frame counts and other videos, tells what the rule that follows is worth: how much of its
+best accuracy each line keeps at the frames that the first sweep found enough.
 """
 
 import sys
@@ -20,7 +22,7 @@ import numpy as np
 from intpv.errors import BadInput
 from intpv.escape import markdown_table
 from intpv.metrics.cell import LABEL
-from intpv.metrics.interval import video_sums
+from intpv.metrics.interval import bootstrap, video_sums
 from intpv.metrics.sample import groups, is_correct
 from intpv.metrics.saturation import Saturation, saturation
 from intpv.record.samples import Sample
@@ -32,11 +34,17 @@ from .units import MISSING, interval_text, percent
 
 ALL = "all"
 HEADER = ("RoPE", "order", "kv", "questions", "accuracy at F", "plateau", "95 % of it at F", "run", "remark")
+HELD_OUT_HEADER = (*HEADER[:4], "rule: F", "kept at it", "at the fewest", "at the most")
+HELD_OUT = (
+    "The rule on videos it was not found on: accuracy at its frames, and at the fewest and the most, in % of the best "
+    "frame count's of the same sweep [95 % interval, bootstrap over videos, the best found anew in each]."
+)
 Lines = Sequence[Sample]
 
 
-def saturation_table(cells: Sequence[Cell], label: str = LABEL) -> str:
-    """Markdown, a row per line. BadInput where no finished cell is there, or no question has the label."""
+def saturation_table(cells: Sequence[Cell], label: str = LABEL, held_out: Sequence[Cell] = ()) -> str:
+    """Markdown, a row per line; of `held_out`, where there is any, another table. BadInput where no finished cell is
+    there, or no question has the label."""
     done = [cell for cell in cells if cell.status == "done"]
     if not done:
         raise BadInput(f"no cell is finished, got {', '.join(sorted({cell.status for cell in cells}))}")
@@ -45,7 +53,40 @@ def saturation_table(cells: Sequence[Cell], label: str = LABEL) -> str:
     if label not in known and label != LABEL:
         raise BadInput(f"--label must be one of {', '.join(known)}, as questions have it, got {label}")
     rows = [row for series in _series(done) for row in _rows(series, read, value)]
-    return f"{_told(label)}\n\n{markdown_table(HEADER, rows)}"
+    text = f"{_told(label)}\n\n{markdown_table(HEADER, rows)}"
+    if held_out:
+        text += f"\n{HELD_OUT}\n\n{markdown_table(HELD_OUT_HEADER, list(_held_out(rows, held_out, read, value)))}"
+    return text
+
+
+def _held_out(
+    rows: Sequence[Sequence[str]], cells: Sequence[Cell], read: Callable, value: Callable[[Sample], Any]
+) -> Iterator[list[str]]:
+    rules = {tuple(row[:4]): row[HEADER.index("run")] for row in rows}
+    done = _series([cell for cell in cells if cell.status == "done"])
+    found = {name: (frames, lines) for series in done for name, frames, lines in _lines(series, read, value)}
+    for name, rule in rules.items():
+        if rule == MISSING:
+            continue
+        frames, lines = found.get(name, ([], []))
+        if int(rule) not in frames:
+            raise BadInput(f"the held-out sweep has no finished cell of {' '.join(name)} at {rule} frames")
+        correct, asked = _sums(frames, lines)
+        kept = [_kept(correct, asked, place) for place in sorted({frames.index(int(rule)), 0, len(frames) - 1})]
+        by_count = dict(zip(sorted({int(rule), frames[0], frames[-1]}), kept, strict=True))
+        yield [*name, rule, by_count[int(rule)], by_count[frames[0]], by_count[frames[-1]]]
+
+
+def _kept(correct: np.ndarray, asked: np.ndarray, place: int) -> str:
+    """Accuracy at one frame count in % of the best of all, which is found anew in every resample."""
+
+    def share(sums: np.ndarray) -> np.ndarray:
+        return sums[..., place] / sums[..., :-1].max(-1)
+
+    sums = np.column_stack([correct, asked])
+    low, high = bootstrap(sums, share) or (None, None)
+    kept = float(share(sums.sum(0)))
+    return percent(kept) + interval_text(low, high, 1, kept, len(asked))
 
 
 def _series(cells: Sequence[Cell]) -> list[list[Cell]]:
@@ -58,12 +99,20 @@ def _series(cells: Sequence[Cell]) -> list[list[Cell]]:
 
 
 def _rows(series: Sequence[Cell], read: Callable, value: Callable[[Sample], Any]) -> Iterator[list[str]]:
+    for name, frames, lines in _lines(series, read, value):
+        yield [*name, *_texts(frames, lines)]
+
+
+def _lines(
+    series: Sequence[Cell], read: Callable, value: Callable[[Sample], Any]
+) -> Iterator[tuple[tuple[str, ...], list[int], list[Lines]]]:
+    """A line's name, its frame counts, and its answers at each."""
     by_cell = [{ALL: read(cell), **groups(read(cell), value)} for cell in series]
-    named = [series[0].strategy, series[0].rearranger, series[0].kv_quant]
     for group in by_cell[0]:
         if group == ALL and len(by_cell[0]) == 2:  # the one value is all there is
             continue
-        yield [*named, group, *_texts([cell.frames for cell in series], [lines.get(group, []) for lines in by_cell])]
+        name = (series[0].strategy, series[0].rearranger, series[0].kv_quant, group)
+        yield name, [cell.frames for cell in series], [lines.get(group, []) for lines in by_cell]
 
 
 def _texts(frames: Sequence[int], lines: Sequence[Lines]) -> list[str]:
@@ -120,12 +169,17 @@ def main() -> int:
     parser = ArgumentParser("python -m analysis.saturation", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("sweep", type=Path, metavar="runs/<sweep>")
     parser.add_argument("--label", default=LABEL, help="of the questions, or kind (default: %(default)s)")
+    parser.add_argument("--held-out", type=Path, metavar="runs/<sweep>", help="the same sweep on other videos")
     given = parser.parse_args()
 
     def table() -> list[str]:
         cells = read_sweep(given.sweep)
-        refuse_mixed(cells)
-        return [saturation_table(over_seeds(cells), given.label)]
+        held_out = read_sweep(given.held_out) if given.held_out else []
+        for sweep in (cells, held_out):
+            refuse_mixed(sweep)
+        if split := {cell.split for cell in cells} & {cell.split for cell in held_out}:
+            raise BadInput(f"--held-out must be of other videos, got data.seed={min(split, key=str)} in both sweeps")
+        return [saturation_table(over_seeds(cells), given.label, over_seeds(held_out))]
 
     return say(table)
 

@@ -12,12 +12,15 @@ FRAMES, VIDEOS = (8, 16, 32, 64), 50
 SCALE = {"slow": 5.0, "fast": 12.0}  # frames: 95 % of 0.8 is reached at 14 and at 32
 
 
+def _rises(frames):
+    return {regime: 0.2 + 0.6 * (1 - np.exp(-frames / scale)) for regime, scale in SCALE.items()}
+
+
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory, write_cell, answers):
     folder = tmp_path_factory.mktemp("sweeps") / "speed"
     for frames in FRAMES:
-        rises = {regime: 0.2 + 0.6 * (1 - np.exp(-frames / scale)) for regime, scale in SCALE.items()}
-        write_cell(folder, "yarn", frames, lines=_spread(answers(videos=VIDEOS), rises))
+        write_cell(folder, "yarn", frames, lines=_spread(answers(videos=VIDEOS), _rises(frames)))
         write_cell(folder, "linear", frames, lines=_spread(answers(videos=VIDEOS), dict.fromkeys(SCALE, 24 / frames)))
     write_cell(folder, "none", 8, lines=answers(0.5, VIDEOS))
     return folder
@@ -72,3 +75,32 @@ def test_by_another_label(said):
     code, _, error = said("--label", "tempo")
     assert code == 2
     assert error == "--label must be one of kind, regime, as questions have it, got tempo\n"
+
+
+def test_the_rule_is_tried_on_videos_that_it_was_not_found_on(said, tmp_path, write_cell, answers):
+    for frames in FRAMES:
+        write_cell(tmp_path, "yarn", frames, lines=_spread(answers(videos=VIDEOS), _rises(frames)), seeds=(0, 1))
+    code, text, _ = said("--held-out", str(tmp_path))
+    assert code == 0
+    rules, tried = (rows(part) for part in text.split("The rule on videos"))
+    for regime in SCALE:
+        name, best = ("yarn", regime), _rises(64)[regime]
+        rule, *kept = tried[name][4:]
+        assert rule == rules[name][7]
+        for count, shown in zip((int(rule), 8, 64), kept, strict=True):
+            # the best of every resample, as the most frames are here, is all of itself: no interval
+            value, low, high = map(float, _numbers(shown) if "[" in shown else [shown] * 3)
+            assert value == pytest.approx(100 * _rises(count)[regime] / best, abs=3)
+            assert low <= value <= high <= 100
+    assert not any(strategy == "linear" for strategy, _ in tried)
+
+
+def test_a_held_out_sweep_of_the_same_videos_or_without_the_rules_frames_is_refused(
+    said, sweep, tmp_path, write_cell, answers
+):
+    code, _, error = said("--held-out", str(sweep))
+    assert (code, error) == (2, "--held-out must be of other videos, got data.seed=0 in both sweeps\n")
+    write_cell(tmp_path, "yarn", 8, lines=answers(videos=VIDEOS), seeds=(0, 1))
+    code, _, error = said("--held-out", str(tmp_path))
+    assert code == 2
+    assert re.fullmatch(r"the held-out sweep has no finished cell of yarn strided none \w+ at \d+ frames\n", error)
