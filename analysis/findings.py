@@ -44,7 +44,8 @@ STUDIES = {  # of FINDINGS.md: conf/experiment/<name>.yaml holds question, predi
         ("dilution", "rope_sensitivity", "kv_fidelity", "kv_pruning", "windows"),
         ("table.md", "contrast.md", "contrast.csv"),
     ),
-    **dict.fromkeys(("speed", "long_reasoning"), ("table.md", "kinds.md")),
+    "speed": ("table.md", "kinds.md", "saturation.md"),
+    "long_reasoning": ("table.md", "kinds.md", "order.md"),
     **dict.fromkeys(("temporal_drift", "order_check"), ("table.md", "table.csv")),
 }
 STRATEGIES, FRAMES = ("none", "linear", "ntk", "yarn", "visual_only"), (8, 16, 32, 64)

@@ -90,3 +90,7 @@ def main() -> int:
         return 2
     folder, *asked = sys.argv[1:]
     return say(lambda: [kinds_table(over_seeds(read_sweep(Path(folder))), *asked)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

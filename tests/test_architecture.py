@@ -159,3 +159,11 @@ def test_public_functions_have_docstrings():
         if not node.name.startswith("_") and not ast.get_docstring(node)
     }
     assert missing == set()
+
+
+def test_every_verb_runs_when_it_is_called():
+    """A file whose `main` nobody calls does nothing, and says that all went well."""
+    for name, (file, tree) in files().items():
+        if any(isinstance(node, ast.FunctionDef) and node.name == "main" for node in tree.body):
+            guarded = [node for node in tree.body if isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)]
+            assert guarded or file.stem == "__main__" or "bench" in name, f"python -m {name} does nothing"

@@ -71,7 +71,7 @@ def test_every_experiment_composes(experiment):
     config = compose("config", [f"experiment={experiment}"], return_hydra_config=True)
     assert config.sweep.name == experiment
     groups = {"rope_strategy", "kv_quant", "rearranger", "budget", "kv_evict"}
-    assert {key.split(".")[0] for key in config.hydra.sweeper.params} <= groups | {"frames", "video"}
+    assert {key.split(".")[0] for key in config.hydra.sweeper.params} <= groups | {"frames", "video", "model"}
 
 
 def test_the_experiment_of_strategies_has_all_of_them():
