@@ -24,7 +24,7 @@ from intpv.escape import markdown_table
 from intpv.metrics.cell import LABEL
 from intpv.metrics.interval import bootstrap, video_sums
 from intpv.metrics.sample import groups, is_correct
-from intpv.metrics.saturation import Saturation, saturation
+from intpv.metrics.saturation import LEAST, SHARE, Saturation, saturation
 from intpv.record.samples import Sample
 
 from .consistency import refuse_mixed
@@ -116,14 +116,16 @@ def _lines(
 
 
 def _texts(frames: Sequence[int], lines: Sequence[Lines]) -> list[str]:
-    shown = ""
+    shown = observed = MISSING
     try:
         correct, asked = _sums(frames, lines)
         scores = correct.sum(0) / asked.sum()
         shown = ", ".join(f"{percent(score)} at {count}" for count, score in zip(frames, scores, strict=True))
+        if len(frames) >= LEAST:
+            observed = str(frames[int((scores >= SHARE * scores.max()).argmax())])
         found = saturation(frames, correct, asked)
     except BadInput as error:
-        return [shown or MISSING, MISSING, MISSING, MISSING, f"no saturating curve: {error}"]
+        return [shown, MISSING, MISSING, observed, f"no saturating curve: {error}"]
     plateau = percent(found.plateau) + interval_text(
         found.plateau_low, found.plateau_high, 1, found.plateau, len(asked)
     )
@@ -161,7 +163,7 @@ def _told(label: str) -> str:
     return (
         f"Frames that reach 95 % of the best, by {label}: accuracy in %, plateau in % and frames with 95 % intervals "
         "(bootstrap over videos; *: of fewer than 10 videos); run: the fewest of the frame counts that were run and "
-        "reach it."
+        "reach it, or 95 % of the best that was seen where no curve saturates."
     )
 
 
