@@ -46,7 +46,7 @@ STUDIES = {  # of FINDINGS.md: conf/experiment/<name>.yaml holds question, predi
     ),
     "speed": ("table.md", "kinds.md", "saturation.md"),
     "long_reasoning": ("table.md", "kinds.md", "order.md"),
-    **dict.fromkeys(("temporal_drift", "order_check"), ("table.md", "table.csv")),
+    **dict.fromkeys(("temporal_drift", "order_check"), ("table.md", "drift.md")),
 }
 STRATEGIES, FRAMES = ("none", "linear", "ntk", "yarn", "visual_only"), (8, 16, 32, 64)
 REGIMES = ("slow", "fast")

@@ -59,6 +59,15 @@ def when(samples: Samples) -> dict[str, float]:
     }
 
 
+def displacement(sample: Sample) -> int | None:
+    """Parts by which an answer is late, below 0 early; None of another kind, and where no part is named."""
+    if sample["kind"] != KIND or (said := _place(sample, sample["prediction"])) is None:
+        return None
+    true = _place(sample, sample["answer"])
+    assert true is not None  # it is one of its own options
+    return said - true
+
+
 def _place(sample: Sample, text: str | None) -> int | None:
     """Which option it is."""
     options = [normalised(option) for option in sample["options"]]
