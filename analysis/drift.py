@@ -62,7 +62,7 @@ def _texts(cell: Cell, regime: str) -> tuple[str, str]:
     if not lines:
         return MISSING, MISSING
     off = _parts(lines)
-    sums = video_sums(lines, lambda line: (displacement(line), 1))
+    sums = video_sums(lines, lambda line: (displacement(line) or 0, 1))
     low, high = bootstrap(sums, lambda drawn: drawn[..., 0] / drawn[..., 1]) or (None, None)
     # interval_text is of shares, in percent
     interval = "" if low is None or high is None else interval_text(low / 100, high / 100, 2, float(np.mean(off)) / 100)
