@@ -24,6 +24,7 @@ from intpv.metrics.significance import holm, sign_flip
 
 from .consistency import refuse_mixed
 from .effects import Columns, Effect, setting_of, split_setting
+from .kinds import by_number
 from .provenance import provenance_lines
 from .runs import LABELLED, Cell, read_sweep, say
 from .score_columns import regimes
@@ -69,7 +70,7 @@ def contrasts(cells: Sequence[Cell], setting: str) -> list[Contrast]:
     for place, by_value in found.items():
         if reference not in by_value:
             raise BadInput(f"no finished cell of {setting} at {_text(place)}: what is compared must be run everywhere")
-        names = sorted(by_value, key=lambda value: (value != reference, value))
+        names = sorted(by_value, key=lambda value: (value != reference, by_number(value)))
         for regime in regimes(done):
             columns = Columns([by_value[name] for name in names], regime)
             for at, name in enumerate(names[1:], 1):

@@ -42,7 +42,7 @@ def kinds_table(cells: Sequence[Cell], label: str | None = None, kind: str | Non
     found: dict[tuple, list[tuple[Cell, dict[str, list[Sample]]]]] = {}
     for cell, by_value in lines:
         if by_value:
-            ordered = sorted(by_value, key=_by_number)
+            ordered = sorted(by_value, key=by_number)
             asked = tuple((value, len(by_value[value]), _floor(by_value[value])) for value in ordered)
             found.setdefault(asked, []).append((cell, by_value))
     if not found:
@@ -63,7 +63,7 @@ def _value(label: str | None) -> Callable[[Sample], object]:
     return (lambda line: line["kind"]) if label is None else (lambda line: line["labels"].get(label))
 
 
-def _by_number(value: str) -> tuple[float, str]:
+def by_number(value: str) -> tuple[float, str]:
     """2 before 18, and words behind all numbers."""
     try:
         return float(value), value
