@@ -37,7 +37,7 @@ def test_its_curves_go_to_the_end_of_the_recipe(name):
 
 
 TUNED = {
-    "-".join(file.parts[-5:-1:3] + file.parts[-2:-1]): json.loads(file.read_text())
+    "-".join((*file.parts[-5:-3], file.parts[-2])): json.loads(file.read_text())
     for file in sorted(WEIGHTS.glob("mini*/*/tuned/*/intpv.json"))
 }
 
@@ -47,7 +47,7 @@ def test_an_adapter_was_trained_by_its_recipe_from_one_clean_commit(name):
     recipe, parts = KVRecipe(**TUNED[name]["recipe"]), TUNED[name]["made_by"]
     named = {field: getattr(recipe, field) for field in ("kv_quant", "target", "seed")}
     assert {**asdict(recipe), "targets": tuple(recipe.targets)} == asdict(KVRecipe(**named))
-    assert f"{recipe.seed}-{recipe.kv_quant}{'_self' * (recipe.target == 'self')}" in name
+    assert name == f"mini-{recipe.seed}-{recipe.kv_quant}{'_self' * (recipe.target == 'self')}"
     assert parts[0]["from_step"] == 0
     assert all(part["clean"] and "experiments.train_kv" in part["command"] for part in parts)
     assert len({part["commit"] for part in parts}) == 1
