@@ -44,10 +44,10 @@ TUNED = {
 
 @pytest.mark.parametrize("name", TUNED)
 def test_an_adapter_was_trained_by_its_recipe_from_one_clean_commit(name):
-    recipe, parts = KVRecipe(**TUNED[name]["recipe"]), TUNED[name]["made_by"]
-    named = {field: getattr(recipe, field) for field in ("kv_quant", "target", "seed")}
-    assert {**asdict(recipe), "targets": tuple(recipe.targets)} == asdict(KVRecipe(**named))
-    assert name == f"mini-{recipe.seed}-{recipe.kv_quant}{'_self' * (recipe.target == 'self')}"
+    recipe, parts = TUNED[name]["recipe"], TUNED[name]["made_by"]
+    kv_quant, target, seed = (recipe[field] for field in ("kv_quant", "target", "seed"))
+    assert {**recipe, "targets": tuple(recipe["targets"])} == asdict(KVRecipe(kv_quant, target, seed=seed))
+    assert name == f"mini-{seed}-{kv_quant}{'_self' * (target == 'self')}"
     assert parts[0]["from_step"] == 0
     assert all(part["clean"] and "experiments.train_kv" in part["command"] for part in parts)
     assert len({part["commit"] for part in parts}) == 1
