@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from intpv.bounds import check_whole
+from intpv.budget.frame_tokens import FrameTokens, KeptParts
 from intpv.errors import BadInput
 from intpv.layout import Span
 
@@ -49,6 +50,11 @@ class Budget(ABC):
     def reduce(self, tokens: Float[Tensor, "F P D"], video_id: str) -> Kept:
         """What is left of projected tokens. BadInput for a number of frames or tokens that the rule cannot take."""
 
+    def reduce_parts(self, video: FrameTokens, video_id: str) -> KeptParts:
+        """As `reduce`, of tokens that need not be there at once: of a rule that is a `PartBudget` they never are."""
+        kept = self.reduce(video.whole(), video_id)
+        return KeptParts.held(kept.tokens, kept.places, self.expected(video.frames, video.per_frame))
+
     @abstractmethod
     def expected(self, frames: int, per_frame: int) -> list[tuple[int, ...]]:
         """`reduce`'s places as far as they are known without the video: as many in all, spread over the frames."""
@@ -67,7 +73,20 @@ class Budget(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShareBudget(Budget):
+class PartBudget(Budget):
+    """A rule that looks at some frames at a time, as many times as it takes; `reduce` follows from `reduce_parts`."""
+
+    @abstractmethod
+    def reduce_parts(self, video: FrameTokens, video_id: str) -> KeptParts:
+        """What is left. BadInput as `reduce` says."""
+
+    def reduce(self, tokens: Float[Tensor, "F P D"], video_id: str) -> Kept:
+        kept = self.reduce_parts(FrameTokens.of(tokens), video_id)
+        return Kept(kept.of(range(len(tokens))), kept.places)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShareBudget(PartBudget):
     """A rule that keeps a share of all tokens."""
 
     whole_frame: ClassVar[str | None] = None  # what it does with a frame that it cannot do without, in words

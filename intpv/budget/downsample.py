@@ -2,16 +2,14 @@
 
 from dataclasses import dataclass
 
-from jaxtyping import Float
-from torch import Tensor
-
 from intpv.bounds import check_whole
-from intpv.budget.budget import Budget, Kept
+from intpv.budget.budget import PartBudget
+from intpv.budget.frame_tokens import FrameTokens, KeptParts
 from intpv.budget.pool import pooled_places
 
 
 @dataclass(frozen=True, kw_only=True)
-class Downsample(Budget):
+class Downsample(PartBudget):
     """Frames are made smaller before the tower, whose position embeddings are interpolated: `side` rows and columns of
     patches. Tokens stand where the middles of as many pooled regions would.
 
@@ -29,8 +27,8 @@ class Downsample(Budget):
     def tower_side(self) -> int:
         return self.side
 
-    def reduce(self, tokens: Float[Tensor, "F P D"], video_id: str) -> Kept:
-        return Kept(tokens.flatten(0, 1))
+    def reduce_parts(self, video: FrameTokens, video_id: str) -> KeptParts:
+        return KeptParts.by_part(video, lambda _, tokens: tokens.flatten(0, 1))
 
     def expected(self, frames: int, per_frame: int) -> list[tuple[int, ...]]:
         return [pooled_places(per_frame, (self.side, self.side))] * frames

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from intpv.budget.budget import Kept, ShareBudget, by_frame
+from intpv.budget.budget import ShareBudget, by_frame
+from intpv.budget.frame_tokens import FrameTokens, KeptParts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +23,15 @@ class DropRepeated(ShareBudget):
 
     whole_frame: ClassVar[str | None] = "keeps the first frame"
 
-    def reduce(self, tokens: Float[Tensor, "F P D"], video_id: str) -> Kept:
-        frames, per_frame = tokens.shape[:2]
+    def reduce_parts(self, video: FrameTokens, video_id: str) -> KeptParts:
+        frames, per_frame = video.frames, video.per_frame
         count = self.count(frames, per_frame)
-        likeness = F.cosine_similarity(tokens[1:].float(), tokens[:-1].float(), dim=-1)
+        likeness, before = [], list[Tensor]()  # a number for each token stays of the frames that are looked at
+        for _, tokens in video.parts(range(frames)):
+            shown = torch.cat([*before, tokens]).float()
+            likeness.append(F.cosine_similarity(shown[1:], shown[:-1], dim=-1).flatten())
+            before = [tokens[-1:].clone()]  # a view would hold them all
         # stable: of tokens that are as new the earlier ones stay, on every machine
-        newest = likeness.flatten().argsort(stable=True)[: count - per_frame] + per_frame
-        chosen = [*range(per_frame), *sorted(newest.tolist())]
-        flat = tokens.flatten(0, 1)
-        return Kept(flat[torch.tensor(chosen, device=flat.device)], by_frame(chosen, frames, per_frame))
+        newest = torch.cat(likeness).argsort(stable=True)[: count - per_frame] + per_frame
+        chosen = [*range(per_frame), *newest.tolist()]
+        return KeptParts.picked(video, by_frame(chosen, frames, per_frame))

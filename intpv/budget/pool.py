@@ -9,12 +9,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from intpv.budget.budget import Budget, Kept, patches
+from intpv.budget.budget import PartBudget, patches
+from intpv.budget.frame_tokens import FrameTokens, KeptParts
 from intpv.errors import BadInput
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pool(Budget):
+class Pool(PartBudget):
     """Averages over regions that may overlap by a row or column where sizes do not divide; a CLS token stays.
 
     A pooled token stands in the middle of its region.
@@ -29,8 +30,8 @@ class Pool(Budget):
         super().__post_init__()
         object.__setattr__(self, "grid", checked_grid("budget.grid", self.grid))
 
-    def reduce(self, tokens: Float[Tensor, "F P D"], video_id: str) -> Kept:
-        return Kept(coarser(tokens, self.grid).flatten(0, 1))
+    def reduce_parts(self, video: FrameTokens, video_id: str) -> KeptParts:
+        return KeptParts.by_part(video, lambda _, tokens: coarser(tokens, self.grid).flatten(0, 1))
 
     def expected(self, frames: int, per_frame: int) -> list[tuple[int, ...]]:
         return [pooled_places(per_frame, self.grid)] * frames

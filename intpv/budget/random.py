@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from jaxtyping import Float
-from torch import Tensor
-
 from intpv.bounds import check_whole
-from intpv.budget.budget import Kept, ShareBudget, by_frame
+from intpv.budget.budget import ShareBudget, by_frame
+from intpv.budget.frame_tokens import FrameTokens, KeptParts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +23,12 @@ class RandomTokens(ShareBudget):
         super().__post_init__()
         check_whole("budget.seed", self.seed, 0)
 
-    def reduce(self, tokens: Float[Tensor, "F P D"], video_id: str) -> Kept:
-        frames, per_frame = tokens.shape[:2]
+    def reduce_parts(self, video: FrameTokens, video_id: str) -> KeptParts:
+        frames, per_frame = video.frames, video.per_frame
 
         # sorted by hash, not drawn: no generator's version or state can change it
         def draw(token: int) -> bytes:
             return blake2b(f"token/{self.seed}/{token}/{video_id}".encode()).digest()
 
         chosen = sorted(sorted(range(frames * per_frame), key=draw)[: self.count(frames, per_frame)])
-        return Kept(tokens.flatten(0, 1)[chosen], by_frame(chosen, frames, per_frame))
+        return KeptParts.picked(video, by_frame(chosen, frames, per_frame))

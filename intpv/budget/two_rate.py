@@ -4,16 +4,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from intpv.bounds import check_whole
-from intpv.budget.budget import Budget, Kept
+from intpv.budget.budget import PartBudget
+from intpv.budget.frame_tokens import FrameTokens, KeptParts
 from intpv.budget.pool import checked_grid, coarser, pooled_places
 
 
 @dataclass(frozen=True, kw_only=True)
-class TwoRate(Budget):
+class TwoRate(PartBudget):
     """Frames 0, k, 2k, ... keep their details; between them what moves can still be followed.
 
     >>> TwoRate(every=2, grid=[1, 1]).expected(3, 4)
@@ -28,10 +28,12 @@ class TwoRate(Budget):
         check_whole("budget.every", self.every)
         object.__setattr__(self, "grid", checked_grid("budget.grid", self.grid))
 
-    def reduce(self, tokens: Float[Tensor, "F P D"], video_id: str) -> Kept:
-        small = coarser(tokens, self.grid)
-        shown = [whole if index % self.every == 0 else small[index] for index, whole in enumerate(tokens)]
-        return Kept(torch.cat(shown))
+    def reduce_parts(self, video: FrameTokens, video_id: str) -> KeptParts:
+        def rule(part: range, tokens: Tensor) -> Tensor:
+            shown = zip(part, tokens, coarser(tokens, self.grid), strict=True)
+            return torch.cat([small if frame % self.every else whole for frame, whole, small in shown])
+
+        return KeptParts.by_part(video, rule)
 
     def expected(self, frames: int, per_frame: int) -> list[tuple[int, ...]]:
         whole, small = tuple(range(per_frame)), pooled_places(per_frame, self.grid)

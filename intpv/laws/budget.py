@@ -7,12 +7,14 @@ from functools import partial
 import torch
 
 from intpv.budget.budget import Budget, Kept
+from intpv.budget.frame_tokens import FrameTokens
 from intpv.check.finding import Check, Wrong, all_finite, equal
 from intpv.check.shown_model import QUESTIONS, Subject
 from intpv.video_llm.video_llm import VideoLLM
 
 GROUPS = 4  # of the tower's, of which the video is made
 VIDEO = "check"
+AT_ONCE, CLOSE = 3, 1e-5  # frames that a rule is shown at a time; that rounding may change of a token
 
 
 def checks(budget: Budget, subject: Callable[[], Subject]) -> list[Check]:
@@ -21,6 +23,7 @@ def checks(budget: Budget, subject: Callable[[], Subject]) -> list[Check]:
         "as many as expected": as_expected,
         "in order of time": places_rise,
         "same video, same tokens": reduced_again,
+        "some frames at a time": in_parts,
         "watched by the model": asked_of_it,
     }
     return [Check(name, partial(_of, law, budget, subject), may_refuse=True) for name, law in laws.items()]
@@ -68,6 +71,19 @@ def reduced_again(budget: Budget, subject: Subject) -> str:
     if one.places != other.places or not torch.equal(one.tokens, other.tokens):
         raise Wrong("the same video twice leaves other tokens")
     return "asked twice"
+
+
+def in_parts(budget: Budget, subject: Subject) -> str:
+    """A long video's tokens are never all there at once: what is left is the same."""
+    _, tokens, frames = _shown(budget, subject)
+    kept, parts = budget.reduce(tokens, VIDEO), budget.reduce_parts(FrameTokens.of(tokens, AT_ONCE), VIDEO)
+    left = torch.cat([parts.of(range(frame, frame + 1)) for frame in range(len(tokens))])
+    if parts.places != kept.places or left.shape != kept.tokens.shape:
+        raise Wrong(f"{AT_ONCE} frames at a time leave other tokens than all {frames}")
+    most = float((left - kept.tokens).abs().max())
+    if most > CLOSE:
+        raise Wrong(f"{AT_ONCE} frames at a time leave tokens {most:.1e} off those of all {frames}, must be {CLOSE}")
+    return f"{AT_ONCE} frames and {frames}"
 
 
 def asked_of_it(budget: Budget, subject: Subject) -> str:

@@ -15,9 +15,10 @@ class Passes:
     Groups that span the whole video, as strided ones do, need all frames before the first pass, and the decoder, which
     reads in the order of time, the tower's output of all groups. Both wait where the frames are, on the host in a run:
     frames fitted to the tower's size and as bytes, features as wide as the tower; what they take of a pass goes to the
-    device, and is projected, when its turn comes. A decoder's pass attends to the keys and values of those before it:
-    in full precision until all are read (late), which is one pass up to rounding, or as they are packed (early), which
-    bounds the memory and gives other numbers where codes are not exact.
+    device, and is projected, when its turn comes. A budget looks at them so too, before the first pass: what stays of
+    that is a number for each token, by which it chooses, or what it has merged. A decoder's pass attends to the keys
+    and values of those before it: in full precision until all are read (late), which is one pass up to rounding, or as
+    they are packed (early), which bounds the memory and gives other numbers where codes are not exact.
     """
 
     tower_frames: int | None = None  # None is all
@@ -41,6 +42,13 @@ class Passes:
         if self.tower_frames % each:
             raise BadInput(f"passes.tower_frames must be a multiple of {each}, a group, got {self.tower_frames}")
         return self.tower_frames // each
+
+    def projected(self, slots: int, per_slot: int, frames_per_slot: int = 1) -> int:
+        """Of how many of a video's slots, of so many tokens, a budget is shown the tower's output at once: those of a
+        pass of the tower, or else as many as a pass of the decoder has tokens of, at least one."""
+        if self.tower_frames is not None:
+            return max(self.tower_frames // frames_per_slot, 1)
+        return slots if self.prefill_tokens is None else max(self.prefill_tokens // per_slot, 1)
 
     def runs(self, tokens: int) -> list[range]:
         """A prefix's tokens, pass by pass."""

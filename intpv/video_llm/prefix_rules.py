@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from intpv.budget.budget import Budget
+from intpv.budget.frame_tokens import FrameTokens
 from intpv.budget.none import NoBudget
 from intpv.encoder.prefix_pieces import Piece, embeddings_of, embeddings_within, layout_of
 from intpv.encoder.video_encoder import VideoEncoder
@@ -18,6 +19,7 @@ from intpv.model.model import Model
 from intpv.rope_strategy.own_rope import own_rope
 from intpv.rope_strategy.rotation import Rotation
 from intpv.rope_strategy.strategy import RopeStrategy, reach, visual_reach
+from intpv.video_llm.passes import Passes
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,7 @@ class PrefixRules:
         self, tokens: Float[Tensor, "F *P D"], seconds: list[float], video_id: str
     ) -> tuple[Rotation, dict[str, Any]]:
         """How the prefix is rotated, and what the decoder is given."""
-        encoder, grid = self.model.encoder, tuple(tokens.shape[1:-1])
-        if self.budget.tower_side is not None:
-            grid = encoder.grid  # of a whole frame, of which the tower was shown less
+        encoder, grid = self.model.encoder, self._grid(tokens)
         pieces = self._pieces(seconds, grid)
         visual, beside = encoder.inputs(tokens, layout_of(pieces))
         if not isinstance(self.budget, NoBudget):
@@ -45,16 +45,22 @@ class PrefixRules:
         return self._rotation(layout, seconds, grid), {"inputs_embeds": embeddings[None], **beside}
 
     def by_pass(
-        self, tokens: Callable[[range], Float[Tensor, "n *P D"]], seconds: list[float]
+        self, tokens: Callable[[range], Float[Tensor, "n *P D"]], passes: Passes, seconds: list[float], video_id: str
     ) -> tuple[Rotation, Callable[[range], dict[str, Any]]]:
-        """As `prefix` without a budget, for a decoder that is given a run of tokens at a time; `tokens` makes those
-        of a range of slots."""
+        """As `prefix`, for a decoder that is given a run of tokens at a time; `tokens` makes those of a range of slots,
+        of no more at once than `passes` says."""
         first = tokens(range(1))
-        grid, embed = tuple(first.shape[1:-1]), self.model.llm.get_input_embeddings()
-        pieces, width = self._pieces(seconds, grid), first.shape[-1]
+        grid, embed = self._grid(first), self.model.llm.get_input_embeddings()
+        pieces, width, per_slot = self._pieces(seconds, grid), first.shape[-1], first[0, ..., 0].numel()
+        slots = sum(isinstance(piece, Span) for piece in pieces)
+        at_once = passes.projected(slots, per_slot, self.model.encoder.frames_per_slot)
+        video = FrameTokens(slots, per_slot, at_once, lambda part: tokens(part).flatten(1, -2))
+        kept = self.budget.reduce_parts(video, video_id)
+        if not isinstance(self.budget, NoBudget):
+            pieces = self._left(pieces, kept.places)
 
-        def visual(slots: range) -> Tensor:
-            return tokens(slots).view(-1, width) if slots else first.new_empty(0, width)
+        def visual(frames: range) -> Tensor:
+            return kept.of(frames) if frames else first.new_empty(0, width)
 
         def given(run: range) -> dict[str, Any]:
             return {"inputs_embeds": embeddings_within(pieces, run, visual, embed)[None]}
@@ -81,6 +87,10 @@ class PrefixRules:
         whole = [piece for piece in pieces if isinstance(piece, Span)]
         left = iter(places or self.budget.expected(len(whole), whole[0].length))
         return [self.budget.span(piece, next(left)) if isinstance(piece, Span) else piece for piece in pieces]
+
+    def _grid(self, tokens: Float[Tensor, "n *P D"]) -> tuple[int, ...]:
+        """Of a whole frame, of which the tower may have been shown less."""
+        return tuple(tokens.shape[1:-1]) if self.budget.tower_side is None else self.model.encoder.grid
 
     def _rotation(self, layout: Layout, seconds: list[float], grid: tuple[int, ...]) -> Rotation:
         """Fixed here, once per context."""

@@ -142,14 +142,15 @@ class VideoLLM:
 
     def _given(self, features: Tensor, timestamps: Tensor, video_id: str) -> tuple[Rotation, DecoderInput]:
         """As `_prefix`, projected a pass at a time where that gives the same tokens: memory has a bound then."""
-        whole = self.passes.prefill_tokens is None or not len(features) or not isinstance(self.budget, NoBudget)
-        if whole or not SlotTokens.can(self.model.encoder, self.rearranger):
+        passes, all_kept = self.passes, isinstance(self.budget, NoBudget)
+        at_once = passes.prefill_tokens is None and (all_kept or passes.tower_frames is None)
+        if at_once or not len(features) or not SlotTokens.can(self.model.encoder, self.rearranger):
             rotation, given = self._prefix(features, timestamps, video_id)
             return rotation, self.feed.of_all(given, rotation.layout.length)
         slots = SlotTokens(
             self.model.encoder, self.rearranger, features, self.order(len(timestamps), video_id), self.device
         )
-        return self.prefix_rules.by_pass(slots.tokens, timestamps.tolist())
+        return self.prefix_rules.by_pass(slots.tokens, passes, timestamps.tolist(), video_id)
 
     @property
     def feed(self) -> PrefixFeed:

@@ -7,25 +7,30 @@ import pytest
 import torch
 from transformers import DynamicCache
 
-from intpv.budget.budget import ShareBudget
+from intpv.budget.budget import Budget, Kept, ShareBudget
+from intpv.budget.frame_tokens import FrameTokens
 from intpv.budget.none import NoBudget
 from intpv.budget.random import RandomTokens
+from intpv.cost.memory import counting
 from intpv.errors import BadInput
 from intpv.kv_quant.kv_quant import NoQuant
 from intpv.laws import laws_of
 from intpv.layout import Span
 from intpv.options import option
+from intpv.rearranger.random import Random
 from intpv.rearranger.strided import Strided
 from intpv.rope_strategy.none import NoScaling
 from intpv.rope_strategy.strategy import counts
 from intpv.rope_strategy.visual_only import VisualOnlyScaling
+from intpv.video_llm.passes import Passes
 from intpv.video_llm.video_llm import VideoLLM
 
 from ..tiny import clip, tiny_model
 
 FRAMES, PER_FRAME, WIDTH = 16, 5, 64
 SMALL = {"pool": {"grid": [1, 1]}, "downsample": {"side": 1}}  # of the tiny model's 2 x 2 patches
-OPTIONS = sorted(file.stem for file in (Path(__file__).parents[2] / "conf" / "budget").glob("*.yaml"))
+CONF = Path(__file__).parents[2] / "conf"
+OPTIONS, ORDERS = (sorted(file.stem for file in (CONF / group).glob("*.yaml")) for group in ("budget", "rearranger"))
 THIN = [name for name in OPTIONS if name != "none"]
 
 
@@ -127,6 +132,55 @@ def test_what_is_left_is_quantised_like_any_prefix(name, kv):
     plain = watched(replace(llm, kv_quant=NoQuant()))
     assert context.packed.ledger()["total"] < plain.packed.ledger()["total"]
     assert len(llm.ask(context, ["Did red flash?", "Did blue flash?"])) == 2
+
+
+@pytest.mark.parametrize("passes", [Passes(prefill_tokens=16), Passes(tower_frames=8)], ids=["3 frames", "8 frames"])
+@pytest.mark.parametrize("rearranger", ORDERS)
+@pytest.mark.parametrize("name", OPTIONS)
+def test_the_decoder_is_given_in_passes_what_it_is_given_at_once(name, rearranger, passes):
+    order = Random() if rearranger == "random" else option("rearranger", rearranger)  # its seed is the run's
+    llm, (pixels, times) = replace(video_llm(budget(name)), rearranger=order), clip(FRAMES)
+    features = llm.look(pixels, "cat")
+    rotation, expected = llm._prefix(features, times, "cat")
+    in_passes, given = replace(llm, passes=passes)._given(features, times, "cat")
+    assert in_passes.layout == rotation.layout
+    parts = [given(run)["inputs_embeds"] for run in passes.runs(rotation.layout.length)]
+    torch.testing.assert_close(torch.cat(parts, 1), expected["inputs_embeds"], atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIONS if isinstance(budget(name), ShareBudget)])
+def test_a_longer_video_needs_a_few_numbers_more_for_each_token_and_not_the_token(name):
+    llm = replace(video_llm(budget(name, keep=1, tokens=40)), passes=Passes(64, 64))
+    peaks = []
+    for frames in (128, 512):
+        features = torch.randn(frames // 8, 8, PER_FRAME, 32)
+        with counting(torch.device("cpu")) as count:
+            context = llm.read(features, torch.arange(frames) / 2.0, "cat")
+        assert context.layout.visual_length == 40
+        peaks.append(count.peak)
+    assert peaks[1] - peaks[0] < (512 - 128) * PER_FRAME * WIDTH  # a quarter of the tokens themselves, in float32
+
+
+def test_a_rule_that_does_not_say_how_it_goes_in_parts_is_shown_the_whole_video():
+    class Brightest(Budget):
+        """Of each frame the largest token, and of every third none."""
+
+        def reduce(self, tokens, video_id):
+            best = tokens.sum(-1).argmax(1).tolist()
+            shown = [frame for frame in range(len(best)) if frame % 3]
+            return Kept(
+                tokens[shown, [best[frame] for frame in shown]],
+                tuple((one,) * (frame % 3 > 0) for frame, one in enumerate(best)),
+            )
+
+        def expected(self, frames, per_frame):
+            return [(0,) * (frame % 3 > 0) for frame in range(frames)]
+
+    shown, rule = tokens(), Brightest()
+    kept, whole = rule.reduce_parts(FrameTokens.of(shown, 3), "cat"), rule.reduce(shown, "cat")
+    assert kept.places == whole.places
+    assert [len(kept.of(range(frame, frame + 1))) for frame in range(4)] == [0, 1, 1, 0]
+    assert torch.equal(torch.cat([kept.of(range(5)), kept.of(range(5, FRAMES))]), whole.tokens)
 
 
 def test_a_frame_without_tokens_advances_by_its_length():

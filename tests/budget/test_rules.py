@@ -7,6 +7,7 @@ from transformers import CLIPVisionConfig
 from transformers.models.clip.modeling_clip import CLIPVisionEmbeddings
 
 from intpv.budget.drop_repeated import DropRepeated
+from intpv.budget.frame_tokens import FrameTokens
 from intpv.budget.pool import Pool, coarser, pooled_places
 from intpv.budget.random import RandomTokens
 from intpv.budget.temporal_merge import TemporalMerge
@@ -74,11 +75,12 @@ def test_of_a_still_video_one_frame_is_left_by_merging():
     torch.testing.assert_close(kept.tokens, still[0])
 
 
-@pytest.mark.parametrize("keep", [0.9, 0.6, 0.3])
-def test_merging_is_what_one_pair_after_another_gives(keep):
+@pytest.mark.parametrize("at_once", [1, 3, 7])
+@pytest.mark.parametrize("keep", [0.9, 0.6, 0.3, 0.15])
+def test_merging_is_what_one_pair_after_another_gives(keep, at_once):
     """The same matching worked out token by token, with plain lists."""
-    shown, count = tokens(6, 3), round(keep * 18)
-    groups = {(frame, place): [shown[frame, place]] for frame in range(6) for place in range(3)}
+    shown, count = tokens(7, 3), round(keep * 21)
+    groups = {(frame, place): [shown[frame, place]] for frame in range(7) for place in range(3)}
     while len(groups) > count:
         means = {at: torch.stack(group).mean(0) for at, group in groups.items()}
         frames = sorted({frame for frame, _ in groups})
@@ -90,9 +92,11 @@ def test_merging_is_what_one_pair_after_another_gives(keep):
                 pairs.append((max(likeness), source, near[likeness.index(max(likeness))]))
         for _, source, target in sorted(pairs, reverse=True)[: len(groups) - count]:
             groups[target] = groups[target] + groups.pop(source)
-    kept = TemporalMerge(keep=keep).reduce(shown, "")
+    kept = TemporalMerge(keep=keep).reduce_parts(FrameTokens.of(shown, at_once), "")
     assert [(frame, place) for frame, of in enumerate(kept.places) for place in of] == sorted(groups)
-    torch.testing.assert_close(kept.tokens, torch.stack([torch.stack(groups[at]).mean(0) for at in sorted(groups)]))
+    torch.testing.assert_close(
+        kept.of(range(7)), torch.stack([torch.stack(groups[at]).mean(0) for at in sorted(groups)])
+    )
 
 
 def test_a_random_draw_depends_on_video_and_seed_alone_and_is_nested():

@@ -7,6 +7,7 @@ import torch
 from transformers.models.llama import modeling_llama
 
 from intpv.budget.budget import Budget, Kept
+from intpv.budget.frame_tokens import KeptParts
 from intpv.check.finding import FAIL, SKIPPED, findings
 from intpv.data.benchmark import Benchmark, Question, VideoItem
 from intpv.errors import BadInput
@@ -199,6 +200,16 @@ FIRST = {
             {"reduce": lambda self, tokens, video: Kept(torch.rand_like(tokens[:, 0]))},
             "same video, same tokens",
             "leaves other tokens",
+        ),
+        (
+            {"reduce_parts": lambda self, video, name: KeptParts.by_part(video, lambda part, tokens: tokens[:, 1])},
+            "some frames at a time",
+            "3 frames at a time leave tokens",
+        ),
+        (
+            {"reduce_parts": lambda self, video, name: KeptParts.by_part(video, lambda part, tokens: tokens[1:, 0])},
+            "some frames at a time",
+            "3 frames at a time leave other tokens than all 32",
         ),
         ({"reduce": lambda self, tokens, video: Kept(tokens[:, 0, :5])}, "watched by the model", "RuntimeError"),
     ],
