@@ -44,11 +44,11 @@ class Passes:
         return self.tower_frames // each
 
     def projected(self, slots: int, per_slot: int, frames_per_slot: int = 1) -> int:
-        """Of how many of a video's slots, of so many tokens, a budget is shown the tower's output at once: those of a
-        pass of the tower, or else as many as a pass of the decoder has tokens of, at least one."""
-        if self.tower_frames is not None:
-            return max(self.tower_frames // frames_per_slot, 1)
-        return slots if self.prefill_tokens is None else max(self.prefill_tokens // per_slot, 1)
+        """Of how many of a video's slots, of so many tokens, the tower's output is projected at once: as many as a pass
+        of the decoder can have tokens of, or else those of a pass of the tower."""
+        if self.prefill_tokens is not None:
+            return (self.prefill_tokens + per_slot - 2) // per_slot + 1
+        return slots if self.tower_frames is None else max(self.tower_frames // frames_per_slot, 1)
 
     def runs(self, tokens: int) -> list[range]:
         """A prefix's tokens, pass by pass."""

@@ -134,7 +134,7 @@ def test_what_is_left_is_quantised_like_any_prefix(name, kv):
     assert len(llm.ask(context, ["Did red flash?", "Did blue flash?"])) == 2
 
 
-@pytest.mark.parametrize("passes", [Passes(prefill_tokens=16), Passes(tower_frames=8)], ids=["3 frames", "8 frames"])
+@pytest.mark.parametrize("passes", [Passes(prefill_tokens=11), Passes(tower_frames=8)], ids=["3 frames", "8 frames"])
 @pytest.mark.parametrize("rearranger", ORDERS)
 @pytest.mark.parametrize("name", OPTIONS)
 def test_the_decoder_is_given_in_passes_what_it_is_given_at_once(name, rearranger, passes):

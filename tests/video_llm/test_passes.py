@@ -43,6 +43,14 @@ def test_a_prefix_is_cut_into_runs_the_last_of_which_may_be_shorter():
     assert Passes().runs(10) == [range(0, 10)]
 
 
+@pytest.mark.parametrize("tokens", [1, 4, 5, 6, 11, 25])
+def test_a_pass_of_the_decoder_is_projected_at_once(tokens):
+    spanned = max(len({token // 5 for token in run}) for run in Passes(prefill_tokens=tokens).runs(1000 * tokens + 3))
+    assert spanned <= Passes(64, tokens).projected(99, 5) <= spanned + 1
+    assert Passes(64).projected(99, 5, 2) == 32
+    assert Passes().projected(99, 5) == 99
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("tokens", [7, 64])
 def test_the_prefix_in_passes_is_that_of_one(strategy, tokens):
