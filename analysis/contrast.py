@@ -1,18 +1,19 @@
 """Contrast: what one setting gains or loses against another value of it, all else alike, wherever a sweep tried both.
 
-    python -m analysis.contrast runs/kv_pruning kv_evict=random
-    python -m analysis.contrast runs/kv_fidelity model.tuned=none
+    python -m analysis.contrast runs/kv_fidelity model.tuned=null
+    python -m analysis.contrast runs/longer budget=random,downsample,none
 
-Every other value of the setting is held against the one that is named, on the same questions, at each combination of
-whatever else was swept, and in each regime. p: by flipping the signs of whole videos, adjusted over all lines of the
-table together (Holm 1979). Told apart: p < 0.05, and every training shows the same sign. Writes contrast.md and
-contrast.csv into the sweep's folder.
+Every other value of the setting is held against each that is named, on the same questions, at every combination of
+whatever else was swept, and in each regime; the bytes of both stand beside, for only at equal ones a gain is the
+setting's. Then every cell against the one of the highest accuracy, whatever its size. p: by flipping the signs of whole
+videos, adjusted over all lines of a table together (Holm 1979). Told apart: p < 0.05, and every training shows the same
+sign. Writes contrast.md and contrast.csv into the sweep's folder.
 """
 
 import csv
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,23 +30,28 @@ from .provenance import provenance_lines
 from .runs import LABELLED, Cell, read_sweep, say
 from .score_columns import regimes
 from .table import markdown_table
-from .units import percent
+from .units import bytes_text, percent
 
 LEVEL = 0.05  # of all lines together
+BEST = "the best"
 Place = tuple[tuple[str, str], ...]  # what else was swept, and to what
+Found = Mapping[Place, Mapping[str, list[Cell]]]  # place -> value of the setting -> its runs
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """One value of the setting at one place."""
+    """One value of the setting at one place, against a reference."""
 
     place: Place
     regime: str
     value: str
+    nbytes: float  # of its KV prefix
     accuracy: float  # 0 to 1
-    reference: float  # of the value that is named
+    reference: str
+    reference_bytes: float
+    reference_accuracy: float
     effect: Effect  # accuracy minus the reference's
-    p: float  # adjusted
+    p: float  # adjusted over the lines of its table
 
     @property
     def is_told_apart(self) -> bool:
@@ -53,31 +59,54 @@ class Contrast:
         return self.p < LEVEL and len(signs) == 1
 
 
-def contrasts(cells: Sequence[Cell], setting: str) -> list[Contrast]:
-    """Raises BadInput where the setting was not swept, where a place lacks the value that is named, and where
-    questions are not the same."""
-    key, reference = split_setting(setting)
+def contrasts(cells: Sequence[Cell], setting: str) -> tuple[list[Contrast], list[Contrast]]:
+    """Against the values that `setting` names, KEY=VALUE[,VALUE ...], at the places that have them; and of every value
+    at every place against the best cell of the regime.
+
+    Raises BadInput where a value was not swept or stands nowhere beside another, and where questions are not the same.
+    """
+    key, references = _parts(setting)
     done = [cell for cell in cells if cell.status == "done"]
     refuse_mixed(done)
     found: dict[Place, dict[str, list[Cell]]] = defaultdict(lambda: defaultdict(list))
     for cell in done:
         found[_place(cell, key)][setting_of(cell, key)].append(cell)
-    values = sorted({value for place in found.values() for value in place})
-    if reference not in values or len(values) < 2:
-        raise BadInput(f"{key} must have several values in the sweep, one of them {reference}; it has {values}")
-    drawn: list[tuple[Place, str, str, float, float, Effect]] = []
-    ps: list[float] = []
-    for place, by_value in found.items():
-        if reference not in by_value:
-            raise BadInput(f"no finished cell of {setting} at {_text(place)}: what is compared must be run everywhere")
-        names = sorted(by_value, key=lambda value: (value != reference, by_number(value)))
-        for regime in regimes(done):
-            columns = Columns([by_value[name] for name in names], regime)
-            for at, name in enumerate(names[1:], 1):
-                weights = np.eye(len(names))[at] - np.eye(len(names))[0]
-                accuracy, base = (float(columns.accuracies[column]) for column in (at, 0))
-                drawn.append((place, regime, name, accuracy, base, columns.effect(weights)))
-                ps.append(sign_flip(columns.sums[:, at] - columns.sums[:, 0]))
+    values = sorted({value for place in found.values() for value in place}, key=by_number)
+    if missing := [one for one in references if one not in values]:
+        raise BadInput(f"{key} must be one of {', '.join(values)}, got {missing[0]}")
+    pairs = [
+        (place, value, place, reference)
+        for place, by_value in found.items()
+        for reference in references
+        for value in sorted(by_value, key=by_number)
+        if reference in by_value and value not in references
+    ]
+    if not pairs:
+        raise BadInput(f"no two finished cells differ in {key} alone, one of them with {', '.join(references)}")
+    ours = _compared(found, [(regime, *pair) for regime in regimes(done) for pair in pairs], lambda _, value: value)
+    everywhere = [(place, value) for place, by_value in found.items() for value in sorted(by_value, key=by_number)]
+    against_best = []
+    for regime in regimes(done):
+        columns = Columns([found[place][value] for place, value in everywhere], regime)
+        best = everywhere[int(columns.accuracies.argmax())]
+        against_best += [(regime, *one, *best) for one in everywhere if one != best]
+    same = set.intersection(*(set(place) for place in found))  # needs no saying
+    return ours, _compared(found, against_best, lambda place, value: " ".join([*_told(place, same), value]))
+
+
+def _compared(
+    found: Found, pairs: Sequence[tuple[str, Place, str, Place, str]], named: Callable[[Place, str], str]
+) -> list[Contrast]:
+    drawn, ps = [], []
+    for regime, place, value, base_place, base in pairs:
+        ours, theirs = found[place][value], found[base_place][base]
+        columns = Columns([ours, theirs], regime)
+        accuracy, other = map(float, columns.accuracies)
+        effect = columns.effect(np.array([1.0, -1.0]))
+        drawn.append(
+            (place, regime, value, _bytes(ours), accuracy, named(base_place, base), _bytes(theirs), other, effect)
+        )
+        ps.append(sign_flip(columns.sums[:, 0] - columns.sums[:, 1]))
     return [Contrast(*one, p) for one, p in zip(drawn, holm(ps), strict=True)]
 
 
@@ -85,46 +114,59 @@ def write_contrast(folder: str | Path, setting: str) -> list[Path]:
     """contrast.md and contrast.csv in the sweep's folder."""
     folder = Path(folder)
     cells = read_sweep(folder)
-    found = contrasts(cells, setting)
+    found, against_best = contrasts(cells, setting)
     page, table = folder / "contrast.md", folder / "contrast.csv"
-    key, _ = split_setting(setting)
-    varied = [name for name, _ in found[0].place if len({dict(one.place)[name] for one in found}) > 1]
-    header = [*varied, "regime", key, "accuracy in %", f"minus {setting}", "p", "told apart"]
-    rows = [
-        [
-            *(dict(one.place)[name] for name in varied),
-            one.regime,
-            one.value,
-            percent(one.accuracy),
-            str(one.effect),
-            f"{one.p:.3f}",
-            "yes" if one.is_told_apart else "",
-        ]
-        for one in found
-    ]
+    key, references = _parts(setting)
     told = (
         f"Points of accuracy [95 % interval, bootstrap over videos] {{each training}} on the same questions. p: "
-        f"adjusted over the {len(found)} lines (Holm); told apart: p < {LEVEL} and the same sign in every training."
+        f"adjusted over all lines of a table (Holm); told apart: p < {LEVEL} and the same sign in every training."
     )
-    head = f"# Contrast: {printable(folder.name)}\n\n{provenance_lines(folder, cells)}\n{told}\n\n"
-    page.write_text(head + markdown_table(header, rows), encoding="utf-8")
+    parts = [f"# Contrast: {printable(folder.name)}\n\n{provenance_lines(folder, cells)}\n{told}\n"]
+    parts += [f"## Against {', '.join(references)}\n", _table(key, found)]
+    parts += [f"## Against {BEST} of any size\n", _table(key, against_best)]
+    page.write_text("\n".join(parts), encoding="utf-8")
     with table.open("w", newline="", encoding="utf-8") as file:
-        lines = [
-            {
-                **dict(one.place),
-                "regime": one.regime,
-                key: one.value,
-                "accuracy": one.accuracy,
-                "reference": one.reference,
-                **one.effect.row,
-                "p_holm": one.p,
-            }
-            for one in found
-        ]
+        lines = [_row(key, one) for one in (*found, *against_best)]
         writer = csv.DictWriter(file, lines[0].keys())
         writer.writeheader()
         writer.writerows(lines)
     return [page, table]
+
+
+def _table(key: str, lines: Sequence[Contrast]) -> str:
+    names = [name for name, _ in lines[0].place] if lines else []
+    varied = [name for name in names if len({dict(one.place)[name] for one in lines}) > 1]
+    header = [*varied, "regime", key, "KV", "accuracy in %", "against", "KV", "accuracy in %"]
+    rows = [
+        [
+            *(dict(one.place)[name] for name in varied),
+            *(one.regime, one.value, bytes_text(one.nbytes), percent(one.accuracy)),
+            *(one.reference, bytes_text(one.reference_bytes), percent(one.reference_accuracy)),
+            *(str(one.effect), f"{one.p:.3f}", "yes" if one.is_told_apart else ""),
+        ]
+        for one in lines
+    ]
+    return markdown_table([*header, "difference", "p", "told apart"], rows)
+
+
+def _row(key: str, one: Contrast) -> dict[str, object]:
+    return {
+        **dict(one.place),
+        "regime": one.regime,
+        key: one.value,
+        "kv_bytes": one.nbytes,
+        "accuracy": one.accuracy,
+        "reference": one.reference,
+        "reference_kv_bytes": one.reference_bytes,
+        "reference_accuracy": one.reference_accuracy,
+        **one.effect.row,
+        "p_holm": one.p,
+    }
+
+
+def _parts(setting: str) -> tuple[str, list[str]]:
+    key, values = split_setting(setting)
+    return key, values.split(",")
 
 
 def _place(cell: Cell, key: str) -> Place:
@@ -138,13 +180,19 @@ def _place(cell: Cell, key: str) -> Place:
     return tuple((name, value) for name, value in parts.items() if name != key)
 
 
-def _text(place: Place) -> str:
-    return " ".join(f"{name}={value}" for name, value in place if value)
+def _told(place: Place, same: set[tuple[str, str]]) -> list[str]:
+    """What tells a place from others; a variant names its own keys."""
+    own = [(name, value) for name, value in place if value and (name, value) not in same]
+    return [value if name == "variant" else f"{name}={value}" for name, value in own]
+
+
+def _bytes(cells: Sequence[Cell]) -> float:
+    return float(np.mean([cell.metrics["kv/bytes"] for cell in cells]))
 
 
 def main() -> int:
     if len(sys.argv) != 3:
-        print("usage: python -m analysis.contrast runs/<sweep> KEY=VALUE", file=sys.stderr)
+        print("usage: python -m analysis.contrast runs/<sweep> KEY=VALUE[,VALUE ...]", file=sys.stderr)
         return 2
     return say(lambda: write_contrast(sys.argv[1], sys.argv[2]))
 

@@ -36,12 +36,13 @@ def run(monkeypatch, capsys):
 
 
 def test_what_was_put_in_is_found_and_nothing_else(sweep):
-    found = contrasts(read_sweep(sweep), "kv_quant=none")
+    found, _ = contrasts(read_sweep(sweep), "kv_quant=none")
     assert len(found) == 2 * 2 * 2  # other values, frames, regimes
     for one in found:
         lost = one.value == "int2" and dict(one.place)["frames"] == "32"
         assert one.is_told_apart == lost
-        assert one.effect.value == pytest.approx(one.accuracy - one.reference)
+        assert one.effect.value == pytest.approx(one.accuracy - one.reference_accuracy)
+        assert one.nbytes < one.reference_bytes
         assert len(one.effect.trainings) == 2
         if lost:
             assert one.effect.low - 0.05 < -0.27 < one.effect.high + 0.05
@@ -53,7 +54,7 @@ def test_a_difference_in_one_training_alone_is_not_told(tmp_path, write_cell, an
     for kv, training in product(("none", "int2"), (0, 1)):
         lines = answers(0.9 - 0.4 * (kv == "int2" and training == 0), videos=60, seed=training)
         write_cell(tmp_path, "yarn", 8, kv=kv, lines=lines, seeds=(0, 0, training))
-    for one in contrasts(read_sweep(tmp_path), "kv_quant=none"):
+    for one in contrasts(read_sweep(tmp_path), "kv_quant=none")[0]:
         assert one.p < 0.05
         assert not one.is_told_apart
 
@@ -65,7 +66,8 @@ def test_the_page_and_the_table_hold_the_same_figures(sweep, run):
     assert said.split() == [str(page), str(table)]
     with table.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    lines = [line for line in page.read_text().splitlines() if line.startswith("| ")][2:]
+    lines = [line for line in page.read_text().splitlines() if line.startswith("| ")]
+    lines = [line for line in lines if not line.startswith(("| ---", "| frames"))]
     assert len(rows) == len(lines)
     for row, line in zip(rows, lines, strict=True):
         assert f"{100 * float(row['value']):+.1f}".replace("-0.0", "+0.0") in line
@@ -75,11 +77,8 @@ def test_the_page_and_the_table_hold_the_same_figures(sweep, run):
 @pytest.mark.parametrize(
     ("setting", "line"),
     [
-        ("kv_quant=int8", "kv_quant must have several values in the sweep, one of them int8; it has ["),
-        (
-            "rope_strategy=yarn",
-            "rope_strategy must have several values in the sweep, one of them yarn; it has [",
-        ),
+        ("kv_quant=int8", "kv_quant must be one of int2, int4, none, got int8"),
+        ("rope_strategy=yarn", "no two finished cells differ in rope_strategy alone, one of them with yarn"),
         ("kv_quant", "a setting is KEY=VALUE, got kv_quant"),
         ("kv_quant.bats=2", "has no setting kv_quant.bats"),
     ],
@@ -91,8 +90,25 @@ def test_what_was_not_swept_is_one_line(sweep, run, setting, line):
     assert len(error.splitlines()) == 1
 
 
-def test_a_place_without_the_reference_is_named(tmp_path, write_cell, answers):
-    for kv, frames in (("none", 8), ("int2", 8), ("int2", 16)):
+def test_a_value_is_held_against_each_reference_where_it_stands_beside_it(tmp_path, write_cell, answers):
+    for kv, frames in (("none", 8), ("int4", 8), ("int2", 8), ("int2", 16)):
         write_cell(tmp_path, "yarn", frames, kv=kv, lines=answers(0.9, videos=4, seed=0))
-    with pytest.raises(BadInput, match="no finished cell of kv_quant=none at frames=16"):
-        contrasts(read_sweep(tmp_path), "kv_quant=none")
+    found, _ = contrasts(read_sweep(tmp_path), "kv_quant=none,int4")
+    assert {(one.value, one.reference, dict(one.place)["frames"]) for one in found} == {
+        ("int2", "none", "8"),
+        ("int2", "int4", "8"),
+    }
+    with pytest.raises(
+        BadInput, match="no two finished cells differ in kv_quant alone, one of them with none, int4, int2"
+    ):
+        contrasts(read_sweep(tmp_path), "kv_quant=none,int4,int2")
+
+
+def test_every_cell_is_held_against_the_best_of_its_regime(sweep):
+    _, found = contrasts(read_sweep(sweep), "kv_quant=none")
+    for regime in ("slow", "fast"):
+        mine = [one for one in found if one.regime == regime]
+        assert len(mine) == 3 * 2 - 1  # KV levels, frames, but the best itself
+        assert len({one.reference for one in mine}) == 1
+        assert all(one.reference_accuracy >= one.accuracy for one in mine)
+        assert all(one.effect.value <= 0 for one in mine)
