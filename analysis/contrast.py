@@ -67,7 +67,7 @@ def contrasts(cells: Sequence[Cell], setting: str) -> tuple[list[Contrast], list
     """
     key, references = _parts(setting)
     done = [cell for cell in cells if cell.status == "done"]
-    refuse_mixed(done)
+    refuse_mixed(done, across={key.split(".")[0]})  # what is compared may differ, and nothing else
     found: dict[Place, dict[str, list[Cell]]] = defaultdict(lambda: defaultdict(list))
     for cell in done:
         found[_place(cell, key)][setting_of(cell, key)].append(cell)

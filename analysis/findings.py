@@ -33,10 +33,12 @@ RESULTS = Path(__file__).parent / "results"
 README = Path(__file__).parents[1] / "README.md"
 BLOCK = re.compile(r"(?<=## What the ablation shows\n\n).*?(?=## Add your own)", re.DOTALL)
 SCALING, POLICIES = "mini_ablation_unused", "kv_policies_unused"  # splits (data.seed) that nothing was tuned on
+BOARD = "strategies"
 KEPT = {
     "mini_ablation": ("table.md", "table.csv", "differences.csv", "accuracy.png", "kv.png"),
     SCALING: ("table.md", "pooled.csv", "differences.csv", "accuracy.png"),
     POLICIES: ("table.md", "pooled.csv", "differences.csv"),
+    BOARD: ("table.md", "leaderboard.md", "leaderboard.csv"),
 }
 STUDIES = {  # of FINDINGS.md: conf/experiment/<name>.yaml holds question, prediction and commands
     **dict.fromkeys(("plateau", "synergy"), ("table.md", "attribution.md", "attribution.csv")),
@@ -70,7 +72,7 @@ def section() -> str:
         f"[this table]({_at('mini_ablation')}). The paper's open questions: [findings](analysis/FINDINGS.md)."
     )
     kv = [_kv(_cells(POLICIES), _pairs(POLICIES), trainings)] if POLICIES in _there() else []
-    items = [_alone(pairs), _others(cells, pairs), *kv, _bench(), _limits(first, trainings)]
+    items = [_alone(pairs), _others(cells, pairs), _board(), *kv, _bench(), _limits(first, trainings)]
     parts = [
         _filled(head),
         _table(cells),
@@ -126,6 +128,21 @@ def _others(cells: Mapping, pairs: Sequence[Mapping]) -> str:
     )
 
 
+def _board() -> str:
+    """Where each strategy is the best or not told from it."""
+    with (RESULTS / BOARD / "leaderboard.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    held = {name: 0 for name in dict.fromkeys(row["rope_strategy"] for row in rows)}
+    for row in rows:
+        held[row["rope_strategy"]] += row["holds"] == "True"
+    ranked = sorted(held.items(), key=lambda item: -item[1])
+    named = ", ".join(f"`{name}` {count}" for name, count in ranked[:5])
+    return (
+        f"**[All strategies](analysis/results/{BOARD}/leaderboard.md)**, in so many of {len(rows) // len(held)} "
+        f"settings the best or not told from it: {named}, the other {len(ranked) - 5} {ranked[5][1]} or fewer."
+    )
+
+
 def _kv(cells: Mapping, pairs: Sequence[Mapping], trainings: int) -> str:
     frames = FRAMES[-1]
     whole = cells["visual_only", frames, "none"]["kv/bytes"]
@@ -162,7 +179,7 @@ def _bench() -> str:
         f"as far on drawn 7B-shaped layers, {own} times on an earlier mini model's own; a decode step of a layer at "
         f"{tokens} tokens on a CPU thread is {two} times as fast (`int4` at 4 bits: {four}), and takes {one} of the "
         f"time of torch's attention to the unquantised prefix, {many} with 24 rows at once; ours in full precision "
-        f"takes {dense} and {dense_many}. No figure is from a GPU."
+        f"takes {dense} and {dense_many}."
     )
 
 
@@ -177,8 +194,7 @@ def _limits(cell: Mapping, trainings: int) -> str:
     shown = "; a loss is named where every training shows it" * (trainings > 1)
     return (
         f"**Limits.** One mini model, trained {times}{shown}. It has seen one kind of picture and 94 words: evidence "
-        f"about mechanisms, **not about any 7B model**. Skill at {FRAMES[0]} slow frames by kind: {skills}. What it "
-        "has not learnt it cannot lose either. Of so many intervals some leave out 0 by luck."
+        f"about mechanisms, **not about any 7B model**. Skill at {FRAMES[0]} slow frames by kind: {skills}."
     )
 
 

@@ -17,6 +17,7 @@ from intpv.metrics.majority_floor import majority_floor
 from intpv.metrics.sample import groups, is_correct, mean
 from intpv.record.samples import Sample
 
+from .provenance import provenance_lines
 from .runs import Cell, read_sweep, say
 from .seeds import over_seeds
 from .units import MISSING, percent
@@ -89,7 +90,12 @@ def main() -> int:
         print("usage: python -m analysis.kinds runs/<sweep> [LABEL [KIND]]", file=sys.stderr)
         return 2
     folder, *asked = sys.argv[1:]
-    return say(lambda: [kinds_table(over_seeds(read_sweep(Path(folder))), *asked)])
+
+    def shown() -> list[str]:
+        cells = read_sweep(Path(folder))
+        return [f"{provenance_lines(Path(folder), cells)}\n", kinds_table(over_seeds(cells), *asked)]
+
+    return say(shown)
 
 
 if __name__ == "__main__":

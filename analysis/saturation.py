@@ -28,6 +28,7 @@ from intpv.metrics.saturation import LEAST, SHARE, Saturation, saturation
 from intpv.record.samples import Sample
 
 from .consistency import refuse_mixed
+from .provenance import provenance_lines
 from .runs import Cell, read_sweep, say
 from .seeds import over_seeds
 from .units import MISSING, interval_text, percent
@@ -174,16 +175,17 @@ def main() -> int:
     parser.add_argument("--held-out", type=Path, metavar="runs/<sweep>", help="the same sweep on other videos")
     given = parser.parse_args()
 
-    def table() -> list[str]:
+    def shown() -> list[str]:
         cells = read_sweep(given.sweep)
         held_out = read_sweep(given.held_out) if given.held_out else []
         for sweep in (cells, held_out):
             refuse_mixed(sweep)
         if split := {cell.split for cell in cells} & {cell.split for cell in held_out}:
             raise BadInput(f"--held-out must be of other videos, got data.seed={min(split, key=str)} in both sweeps")
-        return [saturation_table(over_seeds(cells), given.label, over_seeds(held_out))]
+        table = saturation_table(over_seeds(cells), given.label, over_seeds(held_out))
+        return [f"{provenance_lines(given.sweep, cells)}\n", table]
 
-    return say(table)
+    return say(shown)
 
 
 if __name__ == "__main__":
