@@ -46,7 +46,8 @@ class SweepStart(Callback):
                 if (devices := plain["trainer"]["devices"]) > 1:
                     raise BadInput(f"trainer.devices={devices} {SINGLE}")
                 check_run_scorer(plain, choices)
-                _ = config.hydra.sweep.dir  # a nameless sweep is named here, once its parts are known to be valid
+                if not cells:
+                    _ = config.hydra.sweep.dir  # a nameless sweep is named here, once its parts are known to be valid
                 cells.append((composer.planned(config, one), choices))
             for found, choices in cells:
                 if found.status != "done":  # that nothing is left to do should not take as long as importing torch

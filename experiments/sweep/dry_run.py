@@ -19,6 +19,7 @@ from ..run.quiet import quiet
 from ..run.sibling import analysis
 from .plan import Planned
 
+FRAMES = ("data", "video", "model", "encoder", "frames")  # what the cache's keys of frames follow from
 SHAPING = ("model", "encoder", "budget", "kv_quant", "kv_evict", "frames")  # what the bytes of a prefix follow from
 DIFFER = 0.2  # share of answers that one of two cells alone has right; the ablation's 64 frames against 8: 8 to 58 %
 COLUMNS = ("state", "left", "cached", "KV", "time")  # videos left, those of them cached, bytes per video, all in all
@@ -92,6 +93,7 @@ class _Work:
         self._items: dict[tuple, Sequence[VideoItem]] = {}
         self._expected: dict[tuple, dict[str, list[str]]] = {}
         self._ready: dict[tuple, set[str]] = {}  # videos whose tower outputs are in the cache
+        self._frames_keys: dict[tuple, dict[str, str]] = {}  # by video
         self._bytes: dict[tuple, int] = {}
 
     def questions(self) -> set[tuple[int, ...]]:
@@ -108,14 +110,18 @@ class _Work:
             self._items[data, scorer] = items
             self._expected[data, scorer] = {item.id: [question.id for question in item.questions] for item in items}
         expected = self._expected[data, scorer]
-        shape = tuple(repr(config[key]) for key in SHAPING)  # type: ignore[literal-required]
+        shape, frames = (
+            tuple(repr(config[key]) for key in keys)  # type: ignore[literal-required]
+            for keys in (SHAPING, FRAMES)
+        )
         seen = cell.tower_key, repr(config["cache"])
         if shape not in self._bytes or seen not in self._ready:
             video_llm = build.video_llm(config)
             viewer = Viewer(video_llm, instantiate(config["video"]), build.cache(config), config["frames"])
             self._bytes[shape] = _kv_bytes(video_llm, config["frames"])
             if seen not in self._ready:
-                self._ready[seen] = viewer.ready(self._items[data, scorer])
+                keys = self._frames_keys.setdefault(frames, {})
+                self._ready[seen] = viewer.ready(self._items[data, scorer], keys)
         missing = expected.keys() - RunFolder(cell.folder).complete(expected)
         return len(missing), len(missing & self._ready[seen]), self._bytes[shape]
 

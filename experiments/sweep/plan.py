@@ -197,11 +197,12 @@ def _flat(value: object, name: str = "") -> dict:
 # Job: between Hydra's composed config of one cell and the plain data that a plan is made of.
 
 
-def planned(config: DictConfig, plain: CellConfig, choices: Mapping[str, Any]) -> Planned:
-    """Nothing below knows Hydra's configuration objects. `plain` and `choices` are those of `config`, as plain data."""
+def planned(config: DictConfig, plain: CellConfig, choices: Mapping[str, Any], sweep_folder: str) -> Planned:
+    """Nothing below knows Hydra's configuration objects. `plain` and `choices` are those of `config`, as plain data,
+    `sweep_folder` its hydra.sweep.dir."""
     sweep = config.hydra.sweep
     named_by_us = sweep._get_node("subdir")._value() == "${cell:}"  # what it stands for takes long to resolve
-    folder = Path(os.path.abspath(sweep.dir), cell_folder(plain, choices) if named_by_us else sweep.subdir)
+    folder = Path(os.path.abspath(sweep_folder), cell_folder(plain, choices) if named_by_us else sweep.subdir)
     own = cast(CellConfig, {**plain, "sweep": dict(plain["sweep"])})
     again = named(own, folder)
     return Planned(folder, own, chosen(choices), [*config.hydra.overrides.task, *again], {})

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Mapping
 
+PLAIN = (int, str, bool, type(None))  # nothing of these very types is refused
 FORMAT = 2  # of keys and of entries on disk; raise it whenever either changes its meaning
 
 
@@ -28,7 +29,9 @@ def _plain(value: object, name: str) -> object:
             raise ValueError(f"a cache key takes finite numbers, got {value} for {name}")
         return value
     if isinstance(value, list | tuple):
-        return [_plain(item, f"{name}[{place}]") for place, item in enumerate(value)]
+        return [  # an order has hundreds of numbers
+            item if type(item) in PLAIN else _plain(item, f"{name}[{place}]") for place, item in enumerate(value)
+        ]
     if isinstance(value, Mapping):
         for label in value:
             if not isinstance(label, str):  # JSON would make 1 and "1" the same

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
+from typing import Any
 
 import torch
 import transformers
@@ -88,14 +89,18 @@ class Viewer:
         """Whether the tower's output is in the cache, or is not needed."""
         return bool(self.ready([item]))
 
-    def ready(self, items: Iterable[VideoItem]) -> set[str]:
-        """Ids of the videos for which `is_ready`; the weights are looked at once."""
+    def ready(self, items: Iterable[VideoItem], frames_keys: dict[str, str] | None = None) -> set[str]:
+        """Ids of the videos for which `is_ready`; the weights are looked at once. Viewers whose frames are the same may
+        share `frames_keys`, by id, which are worked out where they are missing."""
         if self.reader.blind:
             return {item.id for item in items}
         found, weights = set(), weights_hash(self.video_llm.model.encoder.tower)
+        keys = {} if frames_keys is None else frames_keys
         for item in items:
             with suppress(VideoError):
-                if self.cache.contains("tower", self._tower_key(item, self._frames_key(item), weights)):
+                if item.id not in keys:
+                    keys[item.id] = self._frames_key(item)
+                if self.cache.contains("tower", self._tower_key(item, keys[item.id], weights)):
                     found.add(item.id)
         return found
 
@@ -165,21 +170,28 @@ class Viewer:
         rearranger = self.video_llm.rearranger
         return {"pictures": repr(rearranger)} if rearranger.sees_pictures else {}
 
-    def _tower_key(self, item: VideoItem, frames_key: str, weights: str) -> str:
+    @cached_property
+    def _tower_parts(self) -> dict[str, Any]:
+        """What the tower's output of every video follows from, beside the weights."""
         model = self.video_llm.model
+        return {
+            "normalise": [model.preprocess.mean, model.preprocess.std],
+            "tower": [model.encoder.description, model.encoder.tokens_per_frame, model.encoder.attention],
+            "side": self.video_llm.budget.tower_side,
+            **self._by_pictures,
+            "versions": [torch.__version__, transformers.__version__],
+            "device": self.video_llm.device.type,
+            "seconds": ["decode", "encode", "split"],
+        }
+
+    def _tower_key(self, item: VideoItem, frames_key: str, weights: str) -> str:
         return key(
             "tower",
             frames=frames_key,
-            normalise=[model.preprocess.mean, model.preprocess.std],
             weights=weights,
-            tower=[model.encoder.description, model.encoder.tokens_per_frame, model.encoder.attention],
-            side=self.video_llm.budget.tower_side,
             shown=self.reader.permutation(self.num_frames, item.id),
             order=self.video_llm.order(self.num_frames, item.id).tolist(),
-            **self._by_pictures,
-            versions=[torch.__version__, transformers.__version__],
-            device=self.video_llm.device.type,
-            seconds=["decode", "encode", "split"],
+            **self._tower_parts,
         )
 
 

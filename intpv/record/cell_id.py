@@ -5,6 +5,7 @@ import json
 import os.path
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 HASH_LENGTH = 16  # hex digits
@@ -39,7 +40,12 @@ def counts(key: str) -> bool:
     first, *rest = key.split(".")
     if first in ELSEWHERE or (first == "trainer" and rest and rest[0] in MACHINE):
         return False
-    return not any(part in SPEED or PLACE.search(part) for part in (first, *rest))
+    return all(map(_key_counts, (first, *rest)))
+
+
+@cache  # a config has few keys, a sweep thousands of configs
+def _key_counts(key: str) -> bool:
+    return key not in SPEED and not PLACE.search(key)
 
 
 def cell_name(parts: Mapping[str, object]) -> str:
@@ -62,16 +68,18 @@ def cell_name(parts: Mapping[str, object]) -> str:
 
 
 def _portable(value: object) -> Any:
+    if isinstance(value, str):
+        named = os.path.expanduser(value) if value.startswith("~") else value
+        return _last(value) if os.path.isabs(named) else value
     if isinstance(value, Mapping):
         return _portable_keys(value)
     if isinstance(value, list | tuple):
         return [_portable(item) for item in value]
-    return _last(value) if isinstance(value, str) and os.path.isabs(os.path.expanduser(value)) else value
+    return value
 
 
 def _portable_keys(table: Mapping) -> dict[str, object]:
-    kept = {str(key): item for key, item in table.items()}
-    kept = {key: item for key, item in kept.items() if key not in SPEED and not PLACE.search(key)}
+    kept = {name: item for key, item in table.items() if _key_counts(name := str(key))}
     return {key: SPECIAL.get(key, _portable)(item) for key, item in kept.items()}
 
 

@@ -2,6 +2,7 @@
 
 import random
 from itertools import product
+from pathlib import Path
 
 import pytest
 from hydra import initialize_config_dir
@@ -12,7 +13,6 @@ from omegaconf import OmegaConf
 from experiments.run.cell_config import plain_config, without_hydra
 from experiments.run.names import register_resolvers
 from experiments.sweep.composer import Composer
-from experiments.sweep.plan import planned
 from intpv.options import CONF
 
 PRODUCT = [
@@ -41,6 +41,7 @@ SINGLE = [
     ["data.limit=null", "logger=none"],
     ["data.limit=3", "logger=csv"],
     ["sweep.name='a b'", "cache=off"],
+    ["hydra.sweep.dir='elsewhere/${seed}'", "seed=3"],
     [],
 ]
 
@@ -62,7 +63,7 @@ def assert_equal(composer, loader, master, overrides):
     assert list(plain.items()) == list(resolved.items())
     assert plain_config(judge) == resolved
     assert choices == judge.hydra.runtime.choices
-    assert planned(config, plain, choices).folder.name == judge.hydra.sweep.subdir
+    assert composer.planned(master, overrides).folder == Path(judge.hydra.sweep.dir, judge.hydra.sweep.subdir).absolute()
 
 
 def test_a_product_in_any_order_is_what_hydra_composes(hydra):
