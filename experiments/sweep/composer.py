@@ -68,8 +68,8 @@ class Composer:
         return self._planned[key]
 
     def _sweep_folder(self, master: int, config: DictConfig, plain: CellConfig) -> str:
-        """`hydra.sweep.dir`. What it refers to takes half a millisecond a cell to resolve: where that is the sweep's name
-        alone it is looked up."""
+        """`hydra.sweep.dir`. What it refers to takes half a millisecond a cell to resolve: looked up where that is the
+        sweep's name alone."""
         sweep = config.hydra.sweep
         text = str(sweep._get_node("dir")._value())
         if "${" in text.replace("${folder:}", ""):

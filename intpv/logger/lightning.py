@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,19 @@ class TensorBoardMirror(LightningMirror):
                 self._logger.experiment.add_text(f"tables/{figure.key}", _markdown(figure), 0)
 
     def _log(self, metrics: dict[str, float | int]) -> None:
-        self._logger.log_hyperparams(self._config, metrics, step=0)
+        """As Lightning, but for its description of the experiment: TensorBoard would take one cell's for all of them,
+        show no key or metric that this cell lacks, and know of none whether it differs. Without, it finds out."""
+        self._logger.log_metrics(metrics, step=0)
+        writer = self._logger.experiment  # of tensorboardX, or of torch where there is TensorBoard itself
+        package = type(writer).__module__.rpartition(".")[0]
+        _, start, end = import_module(f"{package}.summary").hparams(_simple(self._config), metrics)
+        for part in (start, end):
+            writer.file_writer.add_summary(part, 0)
+
+
+def _simple(config: Mapping) -> dict[str, bool | int | float | str]:
+    """Other values as texts: the tab knows no lists."""
+    return {key: value if isinstance(value, bool | int | float | str) else str(value) for key, value in config.items()}
 
 
 def _markdown(figure: Figure) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from html import unescape
 from html.parser import HTMLParser
@@ -15,9 +14,9 @@ from analysis.report.theme import CONTRAST, DARK, contrast, lightened
 from analysis.style import STRATEGIES
 from intpv.errors import BadInput
 
+from ..browser import CHROMIUM, QUIET
+
 HOSTILE = "</script><script>window.owned=1</script><img src=x onerror=window.owned=2>"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 
 
 class _Seen(HTMLParser):

@@ -63,7 +63,9 @@ def assert_equal(composer, loader, master, overrides):
     assert list(plain.items()) == list(resolved.items())
     assert plain_config(judge) == resolved
     assert choices == judge.hydra.runtime.choices
-    assert composer.planned(master, overrides).folder == Path(judge.hydra.sweep.dir, judge.hydra.sweep.subdir).absolute()
+    assert (
+        composer.planned(master, overrides).folder == Path(judge.hydra.sweep.dir, judge.hydra.sweep.subdir).absolute()
+    )
 
 
 def test_a_product_in_any_order_is_what_hydra_composes(hydra):
