@@ -52,7 +52,8 @@ def served(log):
         try:
             deadline = time.monotonic() + 100
             while not (found := re.search(r"http://localhost:\d+/", said.read_text())):
-                assert process.poll() is None and time.monotonic() < deadline, said.read_text()
+                assert process.poll() is None, said.read_text()
+                assert time.monotonic() < deadline
                 time.sleep(0.1)
             while len(get(found[0], "data/runs")) < len(CELLS) + 1:
                 assert time.monotonic() < deadline
@@ -87,8 +88,7 @@ def test_a_browser_shows_runs_metrics_settings_that_differ_and_figures(log, tmp_
 
         with browser(tmp_path / "profile") as page:
             page.open(f"{address}#timeseries")
-            shown = page.text_with(*runs, "accuracy", "attention_kl", "figures", "0.75")
-            assert shown
+            page.text_with(*runs, "accuracy", "attention_kl", "figures", "0.75")
             page.open("about:blank")
             page.open(f"{address}#hparams")
             page.text_with(*(f"mine/{cell}" for cell in CELLS), "rope_strategy.factor", "yarn", "64.000", "8.0000")
