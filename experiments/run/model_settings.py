@@ -7,12 +7,14 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from intpv.bounds import check_flag, check_place, check_text, check_whole, shown
 from intpv.encoder.tower_config import TowerConfig
 from intpv.errors import BadInput
+from intpv.record.damaged import stamp
 from intpv.shipped import shipped, tuned
 
 from .options import known_keys, nearest
@@ -147,6 +149,12 @@ def _json(model: Mapping, name: str) -> dict:
 
 
 def _read_json(file: Path) -> dict:
+    """Read once, as long as nobody touches the file: all cells of a sweep ask for the same ones."""
+    return _parsed(file, stamp(file))
+
+
+@cache
+def _parsed(file: Path, _stamp: tuple | None) -> dict:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
