@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from statistics import median
 
 from hydra.utils import instantiate
-from rich.table import Column, Table
 
 from intpv.data.benchmark import VideoItem
 from intpv.data.item_check import check_items
@@ -22,7 +21,8 @@ from .plan import Planned
 FRAMES = ("data", "video", "model", "encoder", "frames")  # what the cache's keys of frames follow from
 SHAPING = ("model", "encoder", "budget", "kv_quant", "kv_evict", "frames")  # what the bytes of a prefix follow from
 DIFFER = 0.2  # share of answers that one of two cells alone has right; the ablation's 64 frames against 8: 8 to 58 %
-COLUMNS = ("state", "left", "cached", "KV", "time")  # videos left, those of them cached, bytes per video, all in all
+# of a cell its videos left, those of them cached, bytes per video, time all in all
+COLUMNS = ("cell", "state", "left", "cached", "KV", "time")
 
 
 def print_plan(cells: Sequence[Planned], left: Sequence[Planned]) -> None:
@@ -30,22 +30,31 @@ def print_plan(cells: Sequence[Planned], left: Sequence[Planned]) -> None:
     quiet()
     todo, known, total, work = {cell.name for cell in left}, _known_seconds(cells), 0.0, _Work()
     as_time = analysis("table").seconds_text
-    table = Table(Column("cell", no_wrap=True), *COLUMNS, box=None, title="plan, nothing is run", title_justify="left")
+    rows: list[tuple[str, ...]] = [COLUMNS]
     for cell in cells:
         state = cell.status or "new"
         if cell.name not in todo:
-            table.add_row(cell.name, state, "0")
+            rows.append((cell.name, state, "0", "", "", ""))
             continue
         videos, cached, kv_bytes = work.left(cell)
         seconds = estimate(known, cell.config["frames"])
         total += videos * (seconds or 0)
         size, time = analysis("table").bytes_text(kv_bytes), as_time(seconds and videos * seconds)
-        table.add_row(cell.name, state, str(videos), str(cached), size, time)
-    console.print(table)
+        rows.append((cell.name, state, str(videos), str(cached), size, time))
+    console.print("plan, nothing is run")
+    console.print(_aligned(rows), soft_wrap=True, markup=False, highlight=False)
     time = f"about {as_time(total)} of work" if known else "time unknown until a first cell is done"
     console.print(f"{len(left)} of {len(cells)} cells to run: {time}", highlight=False)
     for asked in work.questions():
         console.print(detectable_line(asked), highlight=False)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    """A table of thousands of rows, which takes rich seconds."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
 
 
 def detectable_line(questions: Sequence[int]) -> str:
