@@ -2,15 +2,22 @@
 
 import json
 import os
+import re
 import stat
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
-from typing import TypeGuard, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import yaml
 
 from intpv.errors import BadInput
 
+KEY = re.compile(rb"^(?=[^\s#-])", re.MULTILINE)  # before a line that is neither indented, nor an item, nor a comment
+PLAIN_KEY = re.compile(rb"[A-Za-z_][\w.-]*:(\s|$)")
+LONG = 20  # lines below a key that are worth to be taken apart
+INDENTED = re.compile(rb"  |\s*$")  # or empty
+ALONE = re.compile(rb"[A-Za-z_][\w.-]*:")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where libyaml is there
 
 
@@ -39,8 +46,34 @@ def read_json(file: Path, valid: Callable[[object], bool], what: str) -> dict | 
 
 
 def read_yaml(file: Path, valid: Callable[[object], TypeGuard[Content]], what: str) -> Content | None:
-    """As read_json."""
-    return _read(file, lambda content: yaml.load(content, _LOADER), valid, what)
+    """As read_json. Not to be changed: files that say the same under a key share what stands there."""
+    return _read(file, parse_yaml, valid, what)
+
+
+def parse_yaml(content: bytes) -> object:
+    """What yaml.load gives, key by key: the files of a sweep's cells differ in a few lines, and what stands under a key
+    is read once for all of them. Raises YAMLError."""
+    start, *blocks = KEY.split(content)
+    if start.strip() or not all(map(PLAIN_KEY.match, blocks)):
+        return yaml.load(content, _LOADER)
+    try:
+        found = [_block(block) for block in blocks]
+    except yaml.YAMLError:  # it may be whole all the same, as where one key refers to another
+        found = []
+    if not found or not all(isinstance(one, dict) and len(one) == 1 for one in found):
+        return yaml.load(content, _LOADER)
+    return {key: value for one in found for key, value in one.items()}
+
+
+@lru_cache(maxsize=4096)
+def _block(block: bytes) -> Any:
+    """A key with all that is indented below it."""
+    head, _, below = block.partition(b"\n")
+    lines = below.splitlines(keepends=True)
+    if not (ALONE.fullmatch(head) and len(lines) > LONG and all(map(INDENTED.match, lines))):
+        return yaml.load(block, _LOADER)
+    inside = b"".join(line.removeprefix(b"  ") for line in lines)
+    return dict.fromkeys(yaml.load(head, _LOADER), parse_yaml(inside))
 
 
 def parse_json(content: bytes) -> object:

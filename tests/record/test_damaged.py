@@ -3,7 +3,11 @@
 import json
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from intpv.record import damaged
 from intpv.record.composed import read_composed
 from intpv.record.damaged import Damaged
 from intpv.record.run_folder import RunFolder
@@ -138,3 +142,47 @@ class TestHydra:
         with pytest.raises(Damaged, match=name):
             read_composed(done.path)
         assert done.state().reason.startswith(f"{hydra / name} ")
+
+
+WORDS = st.text() | st.sampled_from(["yes", "null", "1e3", "8", "- a", "a: b", "a\n\nb: c\n", "#", "${a}", "  a", "|"])
+SCALARS = WORDS | st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4), max_leaves=12
+)
+FORMS = [
+    *("a: &x {b: 1}\nc: *x\n", "a: &x\n  b: 1\nc:\n  <<: *x\n", "? a\n: b\n", "a:\n- b\n- c: d\n"),
+    *("a:\n  # b\nb: 1\n", "a: |\n  b: 1\n   c\n\n  d\ne: f\n", "a:\n  b:\n    c: >\n      d\n      e\n"),
+    *("yes:\n  no: 1\n", "a: [b,\nc: d]\n", "a: 'b\nc: d'\n", "a:\n  b\n  c\n", "a: 1\na: 2\n", "# a\nb: 1\n"),
+    *("a:\n    b: 1\n    c: 2\n", "a:\r\n  b: 1\r\nc: 2\r\n", "a: 1\n---\nb: 2\n", "a: 1\nb", "a: {b"),
+    *("a:\n  b: 1\n c: 2\n", "a: *x\n", "\ufeffa: 1\nb: 2\n", "a.b: 1\nc-d:\n  e: 2\n", "- a\n", "a\n"),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short():
+    """Blocks of every length are taken apart."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(damaged, "LONG", 0)
+        damaged._block.cache_clear()
+        yield
+    damaged._block.cache_clear()
+
+
+@given(st.dictionaries(WORDS, VALUES, max_size=5), st.sampled_from([2, 4]), st.booleans() | st.none(), st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_yaml_by_parts_is_what_the_whole_is(content, indent, flow, wide):
+    text = yaml.safe_dump(content, indent=indent, default_flow_style=flow, width=10**6 if wide else 10)
+    assert repr(damaged.parse_yaml(text.encode())) == repr(yaml.safe_load(text))
+
+
+@pytest.mark.parametrize("text", FORMS)
+def test_yaml_of_every_form_is_what_the_whole_is(text):
+    """Errors too."""
+
+    def read(parse):
+        try:
+            return repr(parse(text.encode()))
+        except yaml.YAMLError:
+            return "no YAML"
+
+    assert read(damaged.parse_yaml) == read(yaml.safe_load)
