@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 from html import unescape
 from html.parser import HTMLParser
 
@@ -14,7 +13,7 @@ from analysis.report.theme import CONTRAST, DARK, contrast, lightened
 from analysis.style import STRATEGIES
 from intpv.errors import BadInput
 
-from ..browser import CHROMIUM, QUIET
+from ..browser import CHROMIUM, loaded
 
 HOSTILE = "</script><script>window.owned=1</script><img src=x onerror=window.owned=2>"
 
@@ -162,7 +161,7 @@ def test_a_browser_draws_filters_and_sorts_and_obeys_no_text(folder, tmp_path):
     assert "Content-Security-Policy" in page
     bare = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page)  # escaping alone has to hold too
     (tmp_path / "probe.html").write_text(bare.replace("<main>", f"{PROBE}<main>"), encoding="utf-8")
-    said = [_loaded(tmp_path / name, tmp_path / name[:3]) for name in ("report.html", "probe.html")]
+    said = [loaded((tmp_path / name).as_uri(), tmp_path / name[:3]) for name in ("report.html", "probe.html")]
     for _, console in said:
         assert ":CONSOLE" not in console
     found = json.loads(unescape(re.search(r'<pre id="probe">(.*?)</pre>', said[1][0], re.DOTALL)[1]))
@@ -173,10 +172,3 @@ def test_a_browser_draws_filters_and_sorts_and_obeys_no_text(folder, tmp_path):
     assert found["empty"] == ["sweep-0-kinds"]
     assert found["yarn"] == ["yarn"]
     assert found["sorted"] == [8, 8, 32, 32, 32]
-
-
-def _loaded(page, profile):
-    """The page's document as a browser has it after its scripts, and what the browser said."""
-    command = [CHROMIUM, *QUIET, "--enable-logging=stderr", "--virtual-time-budget=20000", f"--user-data-dir={profile}"]
-    done = subprocess.run([*command, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=110)
-    return done.stdout, done.stderr
