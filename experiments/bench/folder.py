@@ -2,7 +2,8 @@
 
 Clips of flipbook under data=folder, many questions each, mini model. All questions of a video asked behind one prefix,
 against a prefill for each: once with the tower's output at hand, which favours the alternative, and once from the file,
-as a script does that takes a question and its video in turn. About 5 minutes on one core.
+as a script does that takes a question and its video in turn. About 5 minutes on one core:
+analysis/results/bench_folder.json.
 """
 
 import itertools

@@ -2,8 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +12,22 @@ from lightning.pytorch.plugins.environments import LightningEnvironment
 from torch.utils.data import DataLoader
 
 from intpv.attention_kl.on_disk import StoredSums
-from intpv.data.item_check import check_items
 from intpv.errors import BadInput
-from intpv.inference.inference import Inference, Watched
-from intpv.inference.viewing import Clips, Loaded, Viewer
+from intpv.inference.inference import Watched
+from intpv.inference.viewing import Clips, Loaded
 from intpv.logger.mirror import Mirror, NullMirror, only_warn
 from intpv.metrics.cell import cell_metrics
 from intpv.metrics.signatures.in_words import shown
 from intpv.model.loading.generation import in_words, not_followed
-from intpv.record.damaged import Damaged
 from intpv.record.environment import environment
 from intpv.record.lock import lock
 from intpv.record.run_folder import RunFolder
 from intpv.record.samples import VideoFigures
 from intpv.video.strip import strip
 
-from ..sweep.plan import tower_key
-from . import build
+from .ahead import Ahead
 from .cell_config import CellConfig
-from .names import calibration_sha256
+from .opened import Keep, Opened, opened
 from .outcome import stops_everything
 from .progress import Progress
 from .provenance import of_cell
@@ -46,20 +42,19 @@ SHOWN = 64  # frames of a video in a logger's table, at most
 
 
 class Write(Callback):
-    """The answers last: a video counts as answered when all else of it is there."""
+    """What of a video is kept, and then asked ahead; told and mirrored after that."""
 
-    def __init__(self, run: RunFolder, progress: Progress, logger: Mirror, viewer: Viewer, others: bool):
-        self.run, self.progress, self.logger, self.viewer = run, progress, logger, viewer
-        self.others = Appended(run.path / "samples.jsonl") if others else None  # to be told of here
-        self.figures, self.sums = VideoFigures(run.path), StoredSums(run.path)
+    def __init__(self, cell: Opened, progress: Progress, logger: Mirror, ahead: Ahead, others: bool):
+        self.cell, self.progress, self.logger, self.ahead = cell, progress, logger, ahead
+        self.others = Appended(cell.run.path / "samples.jsonl") if others else None  # to be told of here
         self.shown = 0
 
     def on_predict_batch_end(self, trainer, module, outputs: Watched, batch: Loaded, batch_idx, dataloader_idx=0):
-        if outputs.figures:
-            self.figures.append(batch.item.id, outputs.figures)
-        if outputs.measured:
-            self.sums.put(batch.item.id, outputs.measured)
-        self.run.append(outputs.records)
+        prefixes, viewer = self.cell.module.prefixes, self.cell.viewer
+        self.cell.keep(batch.item.id, outputs)
+        if prefixes.is_passing(batch.item.id):
+            self.ahead.ask(batch)
+            prefixes.pass_on(True)  # the next one's place
         if self.others:
             self.tell()
         else:
@@ -67,8 +62,8 @@ class Write(Callback):
         with only_warn(self.logger):  # the answers are safe
             if self.shown < self.logger.strips:
                 self.shown += 1
-                unseen = batch.error or self.viewer.reader.blind
-                frames = None if unseen else batch.frames or self.viewer.frames(batch.item)
+                unseen = batch.error or viewer.reader.blind
+                frames = None if unseen else batch.frames or viewer.frames(batch.item)
                 seen = strip(frames.pixels, frames.indices, frames.timestamps, most=SHOWN) if frames else None
                 self.logger.video(outputs.records, seen)
 
@@ -80,14 +75,6 @@ class Write(Callback):
 
 log = logging.getLogger(__name__)
 quiet()
-
-
-@dataclass(frozen=True)
-class Keep:
-    """What cells to come in this process can take from this one."""
-
-    prefixes: bool  # there is one that has the same before packing
-    answers: bool  # there is one whose results are the same
 
 
 NOTHING = Keep(False, False)
@@ -177,58 +164,43 @@ def _run(
     if devices > 1:
         settle(config)
     seed_everything(config["seed"], verbose=False)
-    reader, scorer, benchmark = instantiate(config["video"]), instantiate(config["scorer"]), build.benchmark(config)
-    measuring = instantiate(config["measure"])
-    check_items(items := benchmark.items(), choices["data"], scorer.needs_options)
-    prefixes = build.prefixes(config, keep.prefixes)  # those of another model go before this one is loaded
-    video_llm = build.video_llm(config)
-    build.cache(config).walk(tower_key(config))
-    viewer = Viewer(video_llm, reader, build.cache(config), config["frames"])
-    encoder = video_llm.model.encoder
+    cell = opened(config, choices, run, keep)
+    viewer, items = cell.viewer, cell.items
+    encoder, llm = viewer.video_llm.model.encoder, viewer.video_llm.model.llm
     if not encoder.mixes_time:
         log.warning(
             "encoder=%s sees frames one by one: rearranger=%s changes nothing",
             choices["encoder"],
             choices["rearranger"],
         )
-    known = environment(config["seed"], str(video_llm.device), reader.decoder, reader.version)
-    warn_of_coarse_products(known)
-    if ignored := not_followed(video_llm.model.llm):
+    if ignored := not_followed(llm):
         log.warning("model=%s asks for %s: not followed, answers are greedy", choices["model"], in_words(ignored))
-    known["generation_not_followed"] = in_words(ignored)
-    known["rope"] = video_llm.model.rope
-    known["calibration_sha256"] = calibration_sha256(config)
-    expected = {item.id: [question.id for question in item.questions] for item in items}
-    if rank_of(devices):
-        done = run.complete(expected)
-    else:
-        _check_commit(run, known, config["sweep"]["strict"])
-        done = run.open(expected, known)
-    left = [item for item in items if item.id not in done]
-    progress.cell_started(run.path, len(items), len(done))
+    left = [item for item in items if item.id not in cell.done]
+    progress.cell_started(run.path, len(items), len(cell.done))
     if left:
-        answered = build.answers(config, keep.answers)
-        module = Inference(viewer, scorer, benchmark, prefixes, measuring, answered)
-        write = Write(run, progress, logger, viewer, others=devices > 1 and not rank_of(devices))
-        trainer = instantiate(
-            trainer_options,
-            logger=False,
-            enable_progress_bar=False,
-            enable_checkpointing=False,
-            enable_model_summary=False,
-            callbacks=[write],
-            # what a scheduler's variables say of its job's tasks is not about it
-            plugins=[LightningEnvironment()],
-            **({"strategy": "ddp"} if devices > 1 else {}),
-        )
-        loader = DataLoader(Clips(share_of(left, devices), viewer, module.needs_frames), batch_size=None)
-        predict(trainer, module, loader)
-        write.tell()
+        with ExitStack() as locks:
+            cell.module.prefixes.pass_on(bool(keep.to_come))
+            others = devices > 1 and not rank_of(devices)
+            write = Write(cell, progress, logger, Ahead(config, keep.to_come, locks), others)
+            trainer = instantiate(
+                trainer_options,
+                logger=False,
+                enable_progress_bar=False,
+                enable_checkpointing=False,
+                enable_model_summary=False,
+                callbacks=[write],
+                # what a scheduler's variables say of its job's tasks is not about it
+                plugins=[LightningEnvironment()],
+                **({"strategy": "ddp"} if devices > 1 else {}),
+            )
+            clips = Clips(share_of(left, devices), viewer, cell.module.needs_frames)
+            predict(trainer, cell.module, DataLoader(clips, batch_size=None))
+            write.tell()
     if rank_of(devices):
         return {}
     static = {
         "frames": viewer.frames_shown,
-        "groups": 0 if reader.blind else len(video_llm.order(config["frames"])),
+        "groups": 0 if viewer.reader.blind else len(viewer.video_llm.order(config["frames"])),
         "rearrangement_is_noop": int(not encoder.mixes_time),
     }
     sums, records = StoredSums(run.path), run.records()
@@ -248,28 +220,3 @@ def _device(config: CellConfig) -> str | None:
     """Before the model is loaded. None: the GPU, if there is one."""
     given = config["model"].get("device", "auto")
     return "cpu" if given == "cpu" or (given == "auto" and config["trainer"]["accelerator"] == "cpu") else None
-
-
-def warn_of_coarse_products(known: Mapping) -> None:
-    """Where an environment's GPU does not multiply float32 matrices in float32."""
-    if known["device"].startswith("cuda") and known["float32_products"] != "ieee":
-        log.warning(
-            "float32 products are %s here, as something outside of intpv asks torch for: what attention and Hadamard "
-            "bases hold to 1e-4 then holds to 1e-3",
-            known["float32_products"],
-        )
-
-
-def _check_commit(run: RunFolder, now: dict, strict: bool) -> None:
-    """A cell that was begun with other code is gone on with under a warning; sweep.strict=true refuses it."""
-    try:
-        before, answered = run.environment(), run.samples()
-    except Damaged:  # said when the folder is opened
-        return
-    if before is None or not answered or all(before.get(key) == now[key] for key in ("commit", "diff")):
-        return
-    then, here = (f"{one.get('commit')}{'' if one.get('clean') else ' with changes'}" for one in (before, now))
-    line = f"{run.path.name} was begun at commit {then}, this is {here}"
-    if strict:
-        raise BadInput(f"{line}: sweep.strict=true does not go on with it; delete its folder or check that commit out")
-    log.warning("%s: going on with it", line)

@@ -88,7 +88,8 @@ def run(
                 on_event(worker.place, None, {"event": "warning", "line": line})
             else:
                 _bury(worker, fate, on_event)
-            waiting[:0] = [list(worker.batch)] if worker.batch else []
+            # each alone: the one to blame may have been asked ahead of its turn, see ahead.py
+            waiting[:0] = [[cell] for cell in worker.batch]
         worker.end()
         if fate is not None and waiting:
             hire(worker.place)

@@ -62,8 +62,8 @@ def _listen(requests: queue.SimpleQueue) -> None:
 
 def _run(cell: dict, share: int, to_come: list[dict], keep_prefixes: bool, run_cell: Callable) -> None:
     from ..run.build import free_memory
-    from ..run.cell import Keep
     from ..run.messages import reason
+    from ..run.opened import CellToCome, Keep
     from ..run.outcome import stops_everything
 
     folder = Path(cell["folder"])
@@ -80,7 +80,8 @@ def _run(cell: dict, share: int, to_come: list[dict], keep_prefixes: bool, run_c
         faulthandler.enable(2)
         faulthandler.register(STACKS, file=2)
         key = answer_key(cell["config"])
-        keep = Keep(keep_prefixes, any(answer_key(other["config"]) == key for other in to_come))
+        behind = [CellToCome(other["config"], other["choices"], Path(other["folder"])) for other in to_come]
+        keep = Keep(keep_prefixes, any(answer_key(other.config) == key for other in behind), behind)
         run_cell(cell["config"], cell["choices"], folder, Progress(_emit), share, keep)
     except Occupied as error:
         _emit({"event": "busy", "cell": folder.name, "reason": str(error)})

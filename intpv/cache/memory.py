@@ -46,6 +46,7 @@ class MemoryCache:
 # FirstCome: what comes first stays. For prefixes, which every cell walks through in the same order of videos.
 #
 # With more prefixes than room, evicting the least recently used would evict each one just before it is needed again.
+# Where others are asked behind a prefix while it is at hand, the last place is for that one, and handed on.
 
 
 T = TypeVar("T")
@@ -67,6 +68,8 @@ class FirstCome(Generic[T]):
         self._entries: dict[str, T] = {}
         self._room = max_bytes  # None: nobody has asked yet
         self._said = False
+        self._passing = False
+        self._at_hand: tuple[str, T] | None = None  # in the last place
 
     def has_room(self, size: int, devices: Sequence[torch.device]) -> bool:
         """Whether content of `size` bytes on `devices` would be kept; the first time that it would not is logged."""
@@ -83,17 +86,28 @@ class FirstCome(Generic[T]):
             log.log(few, line, kept, size / GB, limit, self._room / GB)
         return False
 
+    def pass_on(self, passing: bool) -> None:
+        """Whether the last place is for what is at hand from now on; what is in it goes."""
+        self._passing, self._at_hand = passing, None
+
+    def is_passing(self, key: str) -> bool:
+        """Whether it is in the last place, from which `pass_on` or the next one takes it."""
+        return self._at_hand is not None and self._at_hand[0] == key
+
     def get(self, key: str) -> T | None:
         """What was put in, not a copy: the caller must not change it."""
-        return self._entries.get(key)
+        return self._at_hand[1] if self._at_hand and self._at_hand[0] == key else self._entries.get(key)
 
     def put(self, key: str, content: T) -> bool:
         """Whether it is kept now: there was room, or the key was there before."""
         if key in self._entries:
             return True
-        size = held_bytes(content)
-        if not self.has_room(size, devices_of_tensors(content)):
+        size, devices = held_bytes(content), devices_of_tensors(content)
+        if not self.has_room(size, devices):
             return False
+        if self._passing and self._room is not None and self.held + 2 * size > self._room:
+            self._at_hand = key, content
+            return True
         self._entries[key] = content
         self.held += size
         return True
@@ -102,6 +116,7 @@ class FirstCome(Generic[T]):
         """Room for everything again."""
         self._entries.clear()
         self.held, self._room, self._said = 0, self.max_bytes, False
+        self.pass_on(False)
 
 
 def _share(devices: Sequence[torch.device]) -> int | float:

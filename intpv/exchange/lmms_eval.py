@@ -103,6 +103,7 @@ def _line(number: int, sample: Sample) -> dict[str, Any]:
         "target": letter(sample["answer"], options),
         "filtered_resps": [said],
         "doc_hash": hashlib.sha256(json.dumps(asked, indent=2).encode()).hexdigest(),
+        "score": float(sample["correct"]),  # what its --baseline reads, before it compares texts of its own accord
         METRIC: score,
         "input": sample["question"],
     }

@@ -5,8 +5,11 @@ from functools import cache
 from pathlib import Path
 
 from intpv.check.finding import Check, Wrong, equal
-from intpv.data.benchmark import Benchmark, VideoItem
+from intpv.data.benchmark import Benchmark, Question, VideoItem
 from intpv.data.item_check import check_items
+from intpv.metrics.majority_floor import majority_floor
+from intpv.scorer.exact import Exact
+from intpv.scorer.letters import Letters
 
 
 def checks(benchmark: Benchmark) -> list[Check]:
@@ -15,6 +18,7 @@ def checks(benchmark: Benchmark) -> list[Check]:
     return [
         Check("items", lambda: sound(benchmark, items), needed=True),
         Check("same items again", lambda: same(benchmark, items)),
+        Check("answers", lambda: answers(items)),
         Check("files", lambda: files(items)),
         Check("bounds", lambda: bounds(benchmark, items)),
     ]
@@ -33,6 +37,25 @@ def same(benchmark: Benchmark, items: Callable[[], list[VideoItem]]) -> str:
     if benchmark.items() != items():
         raise Wrong("items() gives others when it is asked again")
     return "asked twice"
+
+
+def answers(items: Callable[[], list[VideoItem]]) -> str:
+    """The right answer, said word for word, is right: to letters where there are options, to exact where not."""
+    asked = [one for item in items() for one in item.questions]
+    answered = [one for one in asked if one.answer]
+    wrong = [one for one in answered if not _scorer(one).score(one.answer, one).correct]
+    right = len(answered) - len(wrong)
+    wrong = [one for one in wrong if "fault" not in one.labels]
+    if wrong:
+        raise Wrong(f"{len(wrong)} of {len(asked)} are wrong word for word, {wrong[0].id}: {wrong[0].answer}")
+    lines = [{"kind": one.kind, "options": one.options, "answer": one.answer} for one in asked]
+    floor = majority_floor(lines)["majority_floor"]  # type: ignore[arg-type]
+    by = ", ".join(sorted({type(_scorer(one)).__name__.lower() for one in asked}))
+    return f"{by}: {right} of {len(asked)} right word for word, the commonest of each kind {floor:.1%}"
+
+
+def _scorer(question: Question) -> Letters | Exact:
+    return Letters() if question.options else Exact()
 
 
 def files(items: Callable[[], list[VideoItem]]) -> str:

@@ -71,3 +71,24 @@ def test_a_prefix_too_large_to_be_shared_is_said_once(caplog):
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert not FirstCome(0).put("a", of(1))  # nobody asked for it
     assert len(caplog.records) == 1
+
+
+def test_where_others_are_asked_behind_it_the_last_place_is_for_what_is_at_hand():
+    cache = FirstCome(100)
+    cache.pass_on(True)
+    first, *handed_on = of(40), of(40), of(30), of(50)
+    assert cache.put("first", first)
+    for number, prefix in enumerate(handed_on):
+        assert cache.put(str(number), prefix)
+        assert cache.is_passing(str(number))
+        assert cache.get(str(number)) is prefix
+    assert cache.get("0") is None  # the next one has taken its place
+    assert cache.get("first") is first
+    assert cache.held == 40
+    assert not cache.put("large", of(61))
+    cache.pass_on(True)
+    assert cache.get("2") is None
+    cache.clear()
+    cache.pass_on(False)
+    assert cache.put("a", of(60))
+    assert not cache.is_passing("a")

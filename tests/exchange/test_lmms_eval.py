@@ -8,7 +8,7 @@ import pytest
 from intpv.errors import BadInput
 from intpv.exchange.lmms_eval import read, write
 
-KEYS = {"doc_id", "target", "filtered_resps", "doc_hash", "input", "intpv_score"}
+KEYS = {"doc_id", "target", "filtered_resps", "doc_hash", "input", "score", "intpv_score"}
 RESULTS = {"results", "configs", "versions", "n-shot", "higher_is_better", "n-samples", "config", "task_hashes"}
 PROMPT = "Select the best answer.\nWhich?\nA. red\nB. blue\nThe best answer is:"
 

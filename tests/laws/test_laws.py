@@ -254,6 +254,9 @@ def test_a_benchmark_that_breaks_a_law_fails_it():
     gone = broken(Benchmark, name="gone", items=lambda self: [VideoItem("a", "/no/where.mp4", (asked,))])
     assert failed("data", gone) == {"files": "1 of 1 videos are no files: /no/where.mp4"}
     assert failed("data", broken(Benchmark, name="none", items=lambda self: [])).keys() == {"items"}
+    two = replace(asked, options=("a cat", "A cat."))  # which letters cannot tell apart
+    other = broken(Benchmark, name="other", items=lambda self: [VideoItem("a", __file__, (two,))])
+    assert failed("data", other) == {"answers": "1 of 1 are wrong word for word, a/0: a cat"}
 
 
 def test_groups_without_laws_are_refused():
