@@ -76,7 +76,7 @@ def test_a_prefix_too_large_to_be_shared_is_said_once(caplog):
 def test_where_others_are_asked_behind_it_the_last_place_is_for_what_is_at_hand():
     cache = FirstCome(100)
     cache.pass_on(True)
-    first, *handed_on = of(40), of(40), of(30), of(50)
+    first, *handed_on = of(40), of(40), of(35), of(50)
     assert cache.put("first", first)
     for number, prefix in enumerate(handed_on):
         assert cache.put(str(number), prefix)

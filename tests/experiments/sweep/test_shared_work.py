@@ -4,12 +4,10 @@ from collections import Counter
 
 import pytest
 
+from experiments.bench.shared_prefixes import run_cells
 from experiments.run.ahead import Ahead
-from experiments.run.cell import run_cell
 from experiments.run.command import unchecked
-from experiments.run.opened import CellToCome, Keep
-from experiments.run.progress import Progress
-from experiments.sweep.plan import prefix_key
+from experiments.run.opened import CellToCome
 from intpv.options import option
 from intpv.record.run_folder import RunFolder
 from intpv.video.reader import VideoReader
@@ -25,22 +23,16 @@ LINE = ["frames=16 rope_strategy=ntk"]
 
 @pytest.fixture
 def sweep(one_bench, tmp_path):
-    """Runs cells as a worker runs its batches, one after the other: cells by name."""
+    """Runs cells with an empty cache: cells by name."""
 
     def run(name: str, settings: list[str] = LINE, widths: tuple[str, ...] = WIDTHS, **cache) -> dict[str, CellToCome]:
         place = [f"cache.dir={tmp_path / name / 'cache'}", *(f"cache.{key}={value}" for key, value in cache.items())]
         own = [*one_bench.arguments()[:-1], f"data.limit={VIDEOS}", *RUN, *place]
-        batches: dict[str, list[CellToCome]] = {}
-        for line in settings:
-            for width in widths:
-                config, choices = unchecked([*own, *line.split(), f"kv_quant={width}"])
-                cell = CellToCome(config, choices, tmp_path / name / f"{line}-{width}")
-                batches.setdefault(prefix_key(config), []).append(cell)
-        for batch in batches.values():
-            for number, cell in enumerate(batch):
-                keep = Keep(prefixes=True, answers=False, to_come=batch[number + 1 :])
-                run_cell(cell.config, cell.choices, cell.folder, Progress(lambda event: None), keep=keep)
-        return {cell.folder.name: cell for batch in batches.values() for cell in batch}
+        lines = [f"{line} kv_quant={width}" for line in settings for width in widths]
+        made = {line: unchecked([*own, *line.split()]) for line in lines}
+        cells = [CellToCome(*one, tmp_path / name / line) for line, one in made.items()]
+        run_cells(cells)
+        return {cell.folder.name: cell for cell in cells}
 
     return run
 
@@ -114,7 +106,7 @@ def test_a_cell_that_cannot_be_asked_ahead_fails_at_its_own_turn_and_no_other(na
     monkeypatch.setattr(VideoLLM, "pack", broken)
     with pytest.raises(RuntimeError, match="no such width"):
         sweep("broken", prefix_gb=narrow)
-    cells = {width: RunFolder(tmp_path / "broken" / f"{LINE[0]}-{width}") for width in WIDTHS}
+    cells = {width: RunFolder(tmp_path / "broken" / f"{LINE[0]} kv_quant={width}") for width in WIDTHS}
     assert cells["none"].metrics()
     assert cells["int8"].metrics()
     assert cells["int2"].status() == "failed"
