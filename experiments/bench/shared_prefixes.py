@@ -2,7 +2,7 @@
 
 Four KV widths of one strategy on clips of flipbook under data=folder, many questions each, mini model, one process.
 With room for one prefix it is handed on: all cells are asked before the next video is decoded. The alternative makes it
-anew in every cell. Strategies share the tower's outputs alone: what reading these from disk takes is measured as a share
+anew in every cell. Strategies share the outputs of the tower alone: reading these from disk is measured as a share
 of all cells' seconds. About 1 minute on one core.
 """
 
