@@ -1,7 +1,7 @@
 """One cell: a plain config in, a finished run folder out."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from hydra.utils import instantiate
 from lightning import Callback, seed_everything
 from lightning.pytorch.plugins.environments import LightningEnvironment
 from torch.utils.data import DataLoader
+from transformers import PreTrainedTokenizerBase
 
 from intpv.attention_kl.on_disk import StoredSums
 from intpv.errors import BadInput
@@ -37,6 +38,7 @@ from .sibling import analysis
 from .threads import set_threads
 
 SHOWN = 64  # frames of a video in a logger's table, at most
+LOOKED_UP = 100  # questions, to tell whether the model knows their words
 
 # Write: each video's answers and measures are on disk before the next one is watched.
 
@@ -175,6 +177,12 @@ def _run(
         )
     if ignored := not_followed(llm):
         log.warning("model=%s asks for %s: not followed, answers are greedy", choices["model"], in_words(ignored))
+    asked = [question.text for item in items for question in item.questions][:LOOKED_UP]
+    if unread := unread_questions(viewer.video_llm.model.tokenizer, asked):
+        log.warning(
+            "model=%s does not know all words of %d of the first %d questions, as %r",
+            *(choices["model"], len(unread), len(asked), unread[0]),
+        )
     left = [item for item in items if item.id not in cell.done]
     progress.cell_started(run.path, len(items), len(cell.done))
     if left:
@@ -214,6 +222,15 @@ def _run(
     run.finish(metrics, records)
     sums.clear()
     return metrics
+
+
+def unread_questions(tokenizer: PreTrainedTokenizerBase, asked: Sequence[str]) -> list[str]:
+    """Those that the tokenizer writes with its token of unknown words; none of one that spells them."""
+    unknown = tokenizer.unk_token_id
+    if unknown is None or not asked:
+        return []
+    tokens = tokenizer([*asked], add_special_tokens=False)["input_ids"]
+    return [text for text, ids in zip(asked, tokens, strict=True) if unknown in ids]
 
 
 def _device(config: CellConfig) -> str | None:

@@ -3,10 +3,13 @@
 import json
 import shutil
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from experiments import score
+from experiments.run.cell import unread_questions
+from intpv.flipbook.vocabulary import tokenizer
 
 from .cli import read
 
@@ -138,3 +141,9 @@ def test_a_cell_is_one_process_whatever_a_scheduler_says_of_its_job(evaluate, mo
         monkeypatch.setenv(name, value)
     code, said = evaluate("frames=8", "seed=7", f"sweep.name=slurm-{len(job)}")
     assert code == 0, said
+
+
+def test_questions_with_words_that_the_model_does_not_know_are_told_of():
+    asked = ["did red flash ?", "did a zebra flash ?"]
+    assert unread_questions(tokenizer(), asked) == asked[1:]
+    assert unread_questions(SimpleNamespace(unk_token_id=None), asked) == []
