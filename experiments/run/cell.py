@@ -229,7 +229,7 @@ def unread_questions(tokenizer: PreTrainedTokenizerBase, asked: Sequence[str]) -
     unknown = tokenizer.unk_token_id
     if unknown is None or not asked:
         return []
-    tokens = tokenizer([*asked], add_special_tokens=False)["input_ids"]
+    tokens = tokenizer([*asked], add_special_tokens=False).input_ids
     return [text for text, ids in zip(asked, tokens, strict=True) if unknown in ids]
 
 
