@@ -20,7 +20,7 @@ from ..run import build
 from ..run.cell import run_cell
 from ..run.command import own_config, unchecked
 from ..run.messages import explained
-from ..run.opened import CellToCome, Keep
+from ..run.open_cell import CellToCome, Keep
 from ..run.progress import Progress
 from ..run.provenance import provenance, write_result
 from ..sweep.plan import prefix_key
@@ -43,7 +43,7 @@ def main() -> None:
         result: dict = {"what": "seconds of all cells; theirs / ours is how many times faster handing prefixes on is"}
         result |= {"provenance": provenance(), **sizes, **both_orders(Path(place), **sizes)}
     write_result(options.out, result)
-    print(*report_lines(result), sep="\n")
+    print(*prefix_lines(result), sep="\n")
 
 
 def both_orders(place: Path, rounds: int, videos: int, questions: int, frames: int) -> dict:
@@ -84,7 +84,7 @@ def run_cells(cells: Sequence[CellToCome]) -> None:
             run_cell(cell.config, cell.choices, cell.folder, Progress(lambda event: None), keep=keep)
 
 
-def report_lines(result: dict) -> Iterator[str]:
+def prefix_lines(result: dict) -> Iterator[str]:
     """For reading."""
     widths, strategies = result["widths"], result["strategies"]
     ours, theirs = (widths[f"{side}_s"]["median"] for side in ("ours", "theirs"))

@@ -17,7 +17,7 @@ from intpv.record.run_folder import RunFolder
 
 from ..sweep.plan import answer_key
 from .cell_config import CellConfig
-from .opened import CellToCome, Keep, Opened, opened
+from .open_cell import CellToCome, Keep, OpenCell, open_cell
 from .outcome import stops_everything
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Ahead:
                 self._cells.remove(cell)
 
     @cached_property
-    def _cells(self) -> list[Opened]:
+    def _cells(self) -> list[OpenCell]:
         keys = Counter(answer_key(config) for config in (self.own, *(cell.config for cell in self.to_come)))
         cells = []
         for cell in self.to_come:
@@ -54,7 +54,7 @@ class Ahead:
                 self.locks.enter_context(lock(cell.folder))
                 if run.status() in (None, "running"):
                     shared = keys[answer_key(cell.config)] > 1
-                    cells.append(opened(cell.config, cell.choices, run, Keep(prefixes=True, answers=shared)))
+                    cells.append(open_cell(cell.config, cell.choices, run, Keep(prefixes=True, answers=shared)))
             except Exception as error:
                 if stops_everything(error):
                     raise

@@ -28,7 +28,7 @@ from intpv.video.strip import strip
 
 from .ahead import Ahead
 from .cell_config import CellConfig
-from .opened import Keep, Opened, opened
+from .open_cell import Keep, OpenCell, open_cell
 from .outcome import stops_everything
 from .progress import Progress
 from .provenance import of_cell
@@ -46,7 +46,7 @@ LOOKED_UP = 100  # questions, to tell whether the model knows their words
 class Write(Callback):
     """What of a video is kept, and then asked ahead; told and mirrored after that."""
 
-    def __init__(self, cell: Opened, progress: Progress, logger: Mirror, ahead: Ahead, others: bool):
+    def __init__(self, cell: OpenCell, progress: Progress, logger: Mirror, ahead: Ahead, others: bool):
         self.cell, self.progress, self.logger, self.ahead = cell, progress, logger, ahead
         self.others = Appended(cell.run.path / "samples.jsonl") if others else None  # to be told of here
         self.shown = 0
@@ -166,7 +166,7 @@ def _run(
     if devices > 1:
         settle(config)
     seed_everything(config["seed"], verbose=False)
-    cell = opened(config, choices, run, keep)
+    cell = open_cell(config, choices, run, keep)
     viewer, items = cell.viewer, cell.items
     encoder, llm = viewer.video_llm.model.encoder, viewer.video_llm.model.llm
     if not encoder.mixes_time:

@@ -63,7 +63,7 @@ def _listen(requests: queue.SimpleQueue) -> None:
 def _run(cell: dict, share: int, to_come: list[dict], keep_prefixes: bool, run_cell: Callable) -> None:
     from ..run.build import free_memory
     from ..run.messages import reason
-    from ..run.opened import CellToCome, Keep
+    from ..run.open_cell import CellToCome, Keep
     from ..run.outcome import stops_everything
 
     folder = Path(cell["folder"])

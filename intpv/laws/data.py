@@ -18,7 +18,7 @@ def checks(benchmark: Benchmark) -> list[Check]:
     return [
         Check("items", lambda: sound(benchmark, items), needed=True),
         Check("same items again", lambda: same(benchmark, items)),
-        Check("answers", lambda: answers(items)),
+        Check("answers", lambda: right_answers(items)),
         Check("files", lambda: files(items)),
         Check("bounds", lambda: bounds(benchmark, items)),
     ]
@@ -39,7 +39,7 @@ def same(benchmark: Benchmark, items: Callable[[], list[VideoItem]]) -> str:
     return "asked twice"
 
 
-def answers(items: Callable[[], list[VideoItem]]) -> str:
+def right_answers(items: Callable[[], list[VideoItem]]) -> str:
     """The right answer, said word for word, is right: to letters where there are options, to exact where not."""
     asked = [one for item in items() for one in item.questions]
     answered = [one for one in asked if one.answer]

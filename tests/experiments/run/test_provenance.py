@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from experiments.run import provenance
-from experiments.run.opened import warn_of_coarse_products
+from experiments.run.open_cell import warn_of_coarse_products
 from experiments.run.provenance import write_result
 from intpv.record.environment import MAIN
 

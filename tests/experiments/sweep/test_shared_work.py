@@ -7,7 +7,7 @@ import pytest
 from experiments.bench.shared_prefixes import run_cells
 from experiments.run.ahead import Ahead
 from experiments.run.command import unchecked
-from experiments.run.opened import CellToCome
+from experiments.run.open_cell import CellToCome
 from intpv.options import option
 from intpv.record.run_folder import RunFolder
 from intpv.video.reader import VideoReader

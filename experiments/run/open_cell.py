@@ -1,4 +1,4 @@
-"""Opened: a cell with its folder, its benchmark and its module, ready to answer video after video."""
+"""OpenCell: a cell with its folder, its benchmark and its module, ready to answer video after video."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ class Keep:
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenCell:
     """The folder is this process' own until it lets go of its lock."""
 
     run: RunFolder
@@ -69,7 +69,7 @@ class Opened:
         self.run.append(outputs.records)
 
 
-def opened(config: CellConfig, choices: Mapping[str, Any], run: RunFolder, keep: Keep) -> Opened:
+def open_cell(config: CellConfig, choices: Mapping[str, Any], run: RunFolder, keep: Keep) -> OpenCell:
     """BadInput for what cannot be run. The folder stays as it is in a rank above 0."""
     reader, scorer, benchmark = instantiate(config["video"]), instantiate(config["scorer"]), build.benchmark(config)
     measuring = instantiate(config["measure"])
@@ -86,9 +86,9 @@ def opened(config: CellConfig, choices: Mapping[str, Any], run: RunFolder, keep:
     module = Inference(viewer, scorer, benchmark, prefixes, measuring, build.answers(config, keep.answers))
     expected = {item.id: [question.id for question in item.questions] for item in items}
     if rank_of(config["trainer"]["devices"]):
-        return Opened(run, module, items, run.complete(expected))
+        return OpenCell(run, module, items, run.complete(expected))
     _check_commit(run, known, config["sweep"]["strict"])
-    return Opened(run, module, items, run.open(expected, known))
+    return OpenCell(run, module, items, run.open(expected, known))
 
 
 def warn_of_coarse_products(known: Mapping) -> None:
