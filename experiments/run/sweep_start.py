@@ -39,7 +39,7 @@ class SweepStart(Callback):
         try:
             share = _share(config.hydra.launcher)
             composer = _installed(config)
-            cells = []
+            cells: list[tuple[dict, dict]] = []
             for one in _cells(config):
                 _, plain, choices = composer.composed(config, one)
                 check_plain(plain, choices, share)
