@@ -14,7 +14,7 @@ from intpv.errors import BadInput
 
 from ..sweep.composer import Composer, composer_of
 from ..sweep.devices import count, grouped, visible
-from ..sweep.plan import searches
+from ..sweep.plan import Planned, searches
 from .cell_config import with_choices
 from .messages import refuse
 from .ranks import SINGLE
@@ -39,7 +39,7 @@ class SweepStart(Callback):
         try:
             share = _share(config.hydra.launcher)
             composer = _installed(config)
-            cells: list[tuple[dict, dict]] = []
+            cells: list[tuple[Planned, dict]] = []
             for one in _cells(config):
                 _, plain, choices = composer.composed(config, one)
                 check_plain(plain, choices, share)
