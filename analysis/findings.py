@@ -49,7 +49,8 @@ STUDIES = {  # of FINDINGS.md: conf/experiment/<name>.yaml holds question, predi
     "speed": ("table.md", "kinds.md", "saturation.md"),
     "long_reasoning": ("table.md", "kinds.md", "order.md"),
     **dict.fromkeys(("temporal_drift", "order_check"), ("table.md", "drift.md")),
-    **dict.fromkeys(("longer", "longer_evict"), ("table.md", "contrast.md", "contrast.csv", "pareto.png")),
+    "longer": ("table.md", "contrast.md", "contrast.csv", "pareto.png", "slow.md"),
+    "longer_evict": ("table.md", "contrast.md", "contrast.csv", "pareto.png"),
 }
 STRATEGIES, FRAMES = ("none", "linear", "ntk", "yarn", "visual_only"), (8, 16, 32, 64)
 REGIMES = ("slow", "fast")
