@@ -53,6 +53,7 @@ def test_there_is_an_example_of_every_group_that_is_open():
     assert GROUPS.keys() == opened
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", ["rope_strategy", "rearranger", "kv_quant", "budget", "kv_evict", "scorer", "data"])
 def test_an_example_keeps_the_laws_of_its_group(outside, group):
     (outside / "videos").mkdir()
@@ -63,6 +64,7 @@ def test_an_example_keeps_the_laws_of_its_group(outside, group):
         assert law.judge()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", GROUPS)
 def test_an_example_is_an_option_like_any_other(outside, group):
     chosen = [f"{group}=mine", *(["model=random"] if group == "encoder" else [])]

@@ -37,6 +37,7 @@ def test_an_install_in_place_reads_the_clones_own_files(tmp_path):
     assert found.split() == [str(ROOT / "conf" / "__init__.py"), str(ROOT / "experiments" / "sweep" / "__init__.py")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", [["intpv", "--help"], ["intpv", "evaluate", "--help"], ["intpv", "evaluate", "frame=8"]]
 )

@@ -49,6 +49,7 @@ def test_every_command_is_a_module_and_every_link_a_file(name):
         assert (ROOT / path).exists() or "mine" in path or path == "conf/local/default.yaml", path  # the user's own
 
 
+@pytest.mark.slow
 def test_every_command_of_evaluate_is_composed():
     """By Hydra, as the verb does it; the folders that a user names need not exist for that."""
     register_resolvers()

@@ -21,6 +21,7 @@ def said(tmp_path_factory) -> dict[str, str]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_no_reader_waits_fills_the_memory_or_breaks(said):
     assert len(said) > 60
     wrong = {case: line for case, line in said.items() if not line.startswith(("BadInput: ", "OSError: ", "went on"))}

@@ -94,6 +94,7 @@ def said(monkeypatch, capsys):
     return run
 
 
+@pytest.mark.slow
 def test_of_run_folders(sweep, said):
     code, text, _ = said(sweep)
     assert code == 0

@@ -10,6 +10,7 @@ from intpv.attention_kl.key_groups import FIRST_FRAME
 from .cell_folders import KINDS, measured
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frames", [8, 32])
 def test_rows_are_the_frames_shares_of_all_heads(tmp_path, write_cell, answers, frames):
     cell = read_cell(write_cell(tmp_path, frames=frames, kv="int2", lines=answers()))

@@ -42,6 +42,7 @@ def run(monkeypatch, capsys):
     return said
 
 
+@pytest.mark.slow
 def test_shares_and_what_is_left_are_the_whole_loss(found):
     for one in found:
         shares = [of["share"].value for of in one.settings.values()]

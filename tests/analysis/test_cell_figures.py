@@ -18,6 +18,7 @@ def folder(tmp_path, write_cell, answers):
     return write_cell(tmp_path / "sweep", kv="int2", lines=answers())
 
 
+@pytest.mark.slow
 def test_a_cell_that_has_measured_everything_has_three(folder):
     measured(folder)
     found = draw_cell(folder)
@@ -29,6 +30,7 @@ def test_a_cell_that_has_measured_everything_has_three(folder):
         assert all(list(row) == figure.columns() for row in figure.rows)
 
 
+@pytest.mark.slow
 def test_tables_alone_and_peaks_alone_give_their_own(folder):
     measured(folder)
     tables = (folder / "attention_kl.npz").read_bytes()
@@ -51,6 +53,7 @@ def test_what_is_no_cell_is_refused(tmp_path):
         draw_cell(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_command_takes_a_cell_or_a_sweep(folder, monkeypatch, capsys):
     measured(folder)
     (folder / "attention_kl.npz").unlink()

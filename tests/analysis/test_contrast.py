@@ -35,6 +35,7 @@ def run(monkeypatch, capsys):
     return said
 
 
+@pytest.mark.slow
 def test_what_was_put_in_is_found_and_nothing_else(sweep):
     found, _ = contrasts(read_sweep(sweep), "kv_quant=none")
     assert len(found) == 2 * 2 * 2  # other values, frames, regimes

@@ -94,6 +94,7 @@ def test_bands_are_the_intervals_and_lines_have_no_error_bars(sweep, drawn):
         assert heights <= {round(end, 6) for end in ends}
 
 
+@pytest.mark.slow
 def test_words_and_legend_lie_outside_of_the_data_and_inside_of_the_page(sweep, drawn):
     cells = read_sweep(sweep)
     many = [replace(cell, variant=f"my_option={place}") for place in range(6) for cell in cells]
@@ -166,6 +167,7 @@ def test_size_counts_videos_and_questions(tmp_path, write_cell, answers):
     assert size(read_sweep(tmp_path), "slow") == "10 videos × 4 questions"
 
 
+@pytest.mark.slow
 def test_how_far_quantisation_moves_is_drawn_where_it_was_measured(tmp_path, write_cell, answers, drawn):
     for number, (rope, frames, kv) in enumerate(product(("ntk", "yarn"), (8, 32), ("none", "int4", "int2"))):
         folder = write_cell(tmp_path / "sweep", rope, frames, kv, answers(0.8))

@@ -32,6 +32,7 @@ def shown(sweep):
     return screen.getvalue()
 
 
+@pytest.mark.slow
 def test_the_terminal_is_sent_no_control_of_theirs(shown):
     assert "\x07" not in shown
     assert "\x1b]" not in shown

@@ -3,6 +3,7 @@
 import json
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
@@ -34,6 +35,7 @@ def with_flops(sweep):
     return read_sweep(sweep)
 
 
+@pytest.mark.slow
 def test_every_cost_has_a_panel_for_each_regime_and_the_front_its_line(sweep, monkeypatch):
     drawn, save_figure = [], Figure.savefig
 

@@ -85,6 +85,7 @@ def test_cells_that_measured_other_things_are_one_cell(tmp_path, write_cell, ans
     assert point.metrics["accuracy"] == summarise(lines)["accuracy"]
 
 
+@pytest.mark.slow
 def test_the_summary_has_a_row_and_a_line_per_strategy(seeded):
     printed = io.StringIO()
     summarise_sweep(seeded, Console(file=printed, width=80))

@@ -24,6 +24,7 @@ CONF = Path(__file__).parents[2] / "conf"
 NAMES = st.text("abcdefgh_ =1", min_size=1, max_size=6)
 
 
+@pytest.mark.slow
 @given(st.sets(st.sampled_from([*STRATEGIES]) | NAMES, max_size=60))
 def test_no_two_strategies_look_alike_and_known_ones_keep_their_look(names):
     found = looks(names)

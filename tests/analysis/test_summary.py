@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from analysis.summary import summarise_sweep
@@ -19,6 +20,7 @@ def command(*arguments):
     return subprocess.run(run, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=120)
 
 
+@pytest.mark.slow
 def test_writes_tables_and_figures(sweep):
     written = summarise_sweep(sweep, Console(file=io.StringIO(), width=80))
     figures = ["accuracy.png", "accuracy.pdf", "kv.png", "kv.pdf", "pareto.png", "pareto.pdf"]
@@ -26,6 +28,7 @@ def test_writes_tables_and_figures(sweep):
     assert all(path.parent == sweep and path.stat().st_size for path in written)
 
 
+@pytest.mark.slow
 def test_a_second_time_writes_the_same_tables(sweep):
     tables = []
     for _ in range(2):
@@ -40,6 +43,7 @@ def test_a_sweep_that_failed_altogether_still_has_its_tables(tmp_path, write_cel
     assert [path.name for path in written] == ["table.md", "table.csv"]
 
 
+@pytest.mark.slow
 def test_is_a_command(sweep):
     run = command("-m", "analysis.summary", str(sweep))
     assert run.returncode == 0, run.stderr

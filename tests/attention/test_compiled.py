@@ -43,6 +43,7 @@ def _agree(layer, share, rows, dtype=torch.float32):
             torch.testing.assert_close(a.double(), b.double(), atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("by_hand")
 @pytest.mark.parametrize("name", OPTIONS)
 def test_the_formulas_of_every_option(name):

@@ -45,6 +45,7 @@ def transformers_own(decoder):
         return launches(lambda: step(decoder, QuestionCache(), 0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MOST)
 @torch.no_grad()
 def test_of_a_layer_and_step(decoder, name, transformers_own, monkeypatch):

@@ -17,6 +17,7 @@ def same(got, want, atol=1e-4):
         torch.testing.assert_close(a.double(), b.double(), atol=atol, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [3, 5, 100, 251, 319])
 @pytest.mark.parametrize("name", OPTIONS)
 def test_the_first_tokens_of_a_layer(name, stop, monkeypatch):

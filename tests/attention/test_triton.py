@@ -20,6 +20,7 @@ QUANTISED = [name for name in OPTIONS if name != "none"]
 needs_triton = pytest.mark.skipif(find_spec("triton") is None, reason="triton is not installed")
 
 
+@pytest.mark.slow
 def test_importable_without_triton():
     code = "import sys; sys.modules['triton'] = None; import intpv.attention.prefix"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

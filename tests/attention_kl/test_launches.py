@@ -39,6 +39,7 @@ def _side(name: str) -> Side:
     return Side(Asked(torch.empty(HEADS, ROWS, D, device=META), own, own, mask, D**-0.5), layer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "most"), [("none", 900), ("int2", 1600), ("best2", 4200)])
 def test_a_pass_over_one_layer_is_few_launches(name, most):
     """A ratchet: in portions for a CPU's cache it would be 100,000."""

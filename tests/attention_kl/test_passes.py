@@ -55,6 +55,7 @@ def test_identical_caches_are_at_the_floor(watched, reference, rows, floors, sco
     assert _mean(same, "top1_agreement") == 1
 
 
+@pytest.mark.slow
 def test_read_together_all_four_are_what_they_are_alone(watched, reference, rows, floors, quantised):
     found = both(reference, watched.subject("int2"), rows)
     alone = {**quantised["int2"], **{f"{scope}/floor": sums for scope, sums in floors.items()}}

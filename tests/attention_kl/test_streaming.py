@@ -23,6 +23,7 @@ def _close(got, want):
     torch.testing.assert_close(got.double(), want, **CLOSE)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_everything_equals_dense_float64(data):

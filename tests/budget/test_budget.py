@@ -55,6 +55,7 @@ def watched(llm, frames=FRAMES):
 LAWS = [(name, law) for name in OPTIONS for law in laws_of("budget", budget(name), tiny_model)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "law"), LAWS, ids=str)
 def test_every_option_keeps_the_laws(name, law):
     assert law.judge()
@@ -134,6 +135,7 @@ def test_what_is_left_is_quantised_like_any_prefix(name, kv):
     assert len(llm.ask(context, ["Did red flash?", "Did blue flash?"])) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("passes", [Passes(prefill_tokens=11), Passes(tower_frames=8)], ids=["3 frames", "8 frames"])
 @pytest.mark.parametrize("rearranger", ORDERS)
 @pytest.mark.parametrize("name", OPTIONS)
@@ -148,6 +150,7 @@ def test_the_decoder_is_given_in_passes_what_it_is_given_at_once(name, rearrange
     torch.testing.assert_close(torch.cat(parts, 1), expected["inputs_embeds"], atol=1e-6, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in OPTIONS if isinstance(budget(name), ShareBudget)])
 def test_a_longer_video_needs_a_few_numbers_more_for_each_token_and_not_the_token(name):
     llm = replace(video_llm(budget(name, keep=1, tokens=40)), passes=Passes(64, 64))

@@ -17,6 +17,7 @@ from .entries import DTYPES, address, entry, same
 SHAPES = st.lists(st.integers(0, 4), max_size=4)
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(min_size=1, max_size=5), st.tuples(st.sampled_from(DTYPES), SHAPES), max_size=4))
 @settings(max_examples=100, deadline=None)
 def test_every_dtype_and_shape_comes_back(kinds):

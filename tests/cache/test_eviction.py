@@ -138,6 +138,7 @@ def test_files_may_vanish_or_resist(disk, write, monkeypatch):
     assert kept(disk.dir, range(4)) == [0]
 
 
+@pytest.mark.slow
 def test_a_process_notices_what_others_write(tmp_path):
     limit = 60000
     writers = [DiskCache(tmp_path, limit) for _ in range(4)]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 import torch
 
 from intpv.cache.disk import ENTRY, UNFINISHED, DiskCache, make_room
@@ -57,6 +58,7 @@ def test_readers_while_others_evict(tmp_path, process):
     assert total <= limit + 2 * (SIZE + 1000)  # each writer may not have seen the other's last
 
 
+@pytest.mark.slow
 def test_a_killed_writer_leaves_whole_entries_or_none(tmp_path, process):
     chance = random.Random(0)
     disk = DiskCache(tmp_path, 10**9)

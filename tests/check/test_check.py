@@ -41,12 +41,14 @@ def test_a_sound_model_passes(kind):
     assert all(len(str(one).splitlines()) == 1 for one in found.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [build.__name__ for build in BUILDERS])
 def test_every_adapter_passes(name):
     model = family(name).model
     assert failed(findings(model, stated={"trained_visual_length": model.trained_visual_length})) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BROKEN)
 def test_what_is_broken_fails_its_own_check_alone(name):
     make, expected = BROKEN[name]
@@ -79,6 +81,7 @@ class Miscounted(KVQuant):
         return super().closed_form_bytes(**sizes) + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("choice", "expected"),
     [

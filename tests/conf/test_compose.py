@@ -39,6 +39,7 @@ def _hydra():
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("group", "option"), [pair for pair in OPTIONS if pair[0] != "model"])
 def test_every_option_instantiates(group, option):
     config = compose("config", [f"{group}={option}"])[group]
@@ -50,6 +51,7 @@ def test_every_option_instantiates(group, option):
         assert plain["_target_"].startswith(f"intpv.{group}.{option}.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [option for group, option in OPTIONS if group == "model"])
 def test_every_model_loads_or_says_how_to_download_it(model, tmp_path, monkeypatch):
     """Without a network and with an empty cache; the encoder is the one that the option itself chooses."""
@@ -66,6 +68,7 @@ def test_every_model_loads_or_says_how_to_download_it(model, tmp_path, monkeypat
     assert MADE_HERE.get(model, f"hf download {repository} --local-dir") in str(refused.value.__cause__)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_composes(experiment):
     config = compose("config", [f"experiment={experiment}"], return_hydra_config=True)

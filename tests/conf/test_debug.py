@@ -20,6 +20,7 @@ def flat(config: dict, name: str = "") -> dict:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "others", [[], ["kv_quant=int2", "rope_strategy=yarn", "frames=32"], ["kv_quant=paper_channel"]]
 )

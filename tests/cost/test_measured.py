@@ -32,6 +32,7 @@ def report(options):
         return cost_measured.measured(read("video_llava_7b", SIZES), [8, 16], options, CPU)
 
 
+@pytest.mark.slow
 def test_weights_are_the_closed_forms_parameters_and_a_few_buffers(report):
     shape = read("video_llava_7b", SIZES)
     closed = {"weights": cost.llm_parameters(shape), "tower": cost.tower_parameters(shape)}

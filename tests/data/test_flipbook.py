@@ -139,6 +139,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
         Flipbook(str(tmp_path / "file"), limit=1).items()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 7])
 def test_calibration_never_sees_a_clip_of_any_test_split(flipbook, seed):
     """Streams differ in the first word of every seed, so scenes do whatever the other seeds are."""

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from intpv.data.item_check import check_items
 from intpv.data.msrvtt_qa import MsrvttQa
 
@@ -17,6 +19,7 @@ print(time.process_time() - start)
 QUESTIONS, VIDEOS = 72821, 2990
 
 
+@pytest.mark.slow
 def test_as_many_questions_as_published_within_five_seconds(write, caplog):
     ids = [(f"video{7010 + i % VIDEOS}", f"v_video{7010 + i % VIDEOS}_{i}") for i in range(QUESTIONS)]
     asked = [{"video_name": video, "question": "what is it?", "question_id": one} for video, one in ids]

@@ -89,6 +89,7 @@ def test_every_published_prompt_is_a_template_of_every_split(name, prompt):
     assert YAMLS[name]["prompt"] in YAMLS[name]["prompts"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REAL)
 def test_published_answers_are_right_by_the_scorer_of_the_head(published, name):
     fields, files = REAL[name]

@@ -29,6 +29,7 @@ def said(monkeypatch, capsys):
     return run
 
 
+@pytest.mark.slow
 def test_answers_come_with_all_that_shaped_them(said, clip, tmp_path):
     picture = tmp_path / "seen.png"
     options = ["-o", "frames=16", "-o", "rope_strategy=yarn", "-o", "kv_quant=int8", "--json", "--show", str(picture)]
@@ -47,6 +48,7 @@ def test_the_text_says_what_the_model_is_not_for(said, clip):
     assert "mean nothing" in text
 
 
+@pytest.mark.slow
 def test_what_the_checkpoint_asks_for_and_does_not_get_is_said(said, clip, tmp_path):
     shutil.copytree(EMBEDDED, tmp_path, dirs_exist_ok=True)
     file = tmp_path / "generation_config.json"

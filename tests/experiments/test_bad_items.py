@@ -29,6 +29,7 @@ def _changed(monkeypatch, changes: dict[int, dict]) -> None:
     monkeypatch.setattr(Flipbook, "items", items)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", ["none", "full"])
 def test_a_question_that_cannot_be_asked_leaves_its_neighbours(evaluate, bench, monkeypatch, measure):
     run = (*ASKED, f"measure={measure}")

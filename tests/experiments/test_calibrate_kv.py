@@ -38,6 +38,7 @@ def said(bench, monkeypatch, capsys):
     return run
 
 
+@pytest.mark.slow
 def test_from_clips_to_a_file_to_a_cell(said, bench, evaluate):
     file = bench.folder / "ranges" / "ours.safetensors"
     out = said(*STATIC[1:], f"out={file}", "--videos", "3", "--bins", "16")

@@ -58,6 +58,7 @@ def ended(monkeypatch, capsys):
     return run
 
 
+@pytest.mark.slow
 def test_the_mini_model_passes_with_every_option(ended):
     code, out, _ = ended("model=mini")
     assert code == 0
@@ -82,6 +83,7 @@ def test_random_weights_of_a_large_model_pass_or_refuse_what_is_calibrated(ended
     assert all("was calibrated on model mini" in line for line in refused)
 
 
+@pytest.mark.slow
 def test_one_fault_is_one_line_and_exit_code_1(ended):
     code, out, _ = ended("model=random", "model._target_=tests.experiments.test_check.broken")
     assert code == 1
@@ -117,6 +119,7 @@ def test_a_strategy_that_breaks_a_law_ends_with_1_in_check_and_with_2_elsewhere(
         run_config(["rope_strategy=linear", target], None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

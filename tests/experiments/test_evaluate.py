@@ -68,6 +68,7 @@ def test_a_run_says_what_the_checkpoint_asks_for_and_does_not_get(bench, evaluat
     assert "asks for repetition_penalty=1.1: not followed, answers are greedy" in (cell / "evaluate.log").read_text()
 
 
+@pytest.mark.slow
 def test_a_frame_by_frame_encoder_says_that_rearranging_does_nothing(bench, evaluate):
     code, _ = evaluate("sweep.name=noop", encoder="per_frame")
     (cell,) = bench.cells("noop").values()
@@ -76,6 +77,7 @@ def test_a_frame_by_frame_encoder_says_that_rearranging_does_nothing(bench, eval
     assert "rearranger=strided changes nothing" in (cell / "evaluate.log").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
@@ -90,6 +92,7 @@ def test_what_only_a_loaded_model_can_refuse_is_one_line(evaluate, arguments, li
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_cell_are_byte_identical_with_and_without_a_cache(bench, evaluate):
     arguments = ("frames=16", "rope_strategy=yarn", "kv_quant=int2", "rearranger=random", "seed=3")
     for sweep, cache in (("first", ()), ("second", ()), ("third", ("cache=off",))):

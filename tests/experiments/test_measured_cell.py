@@ -41,6 +41,7 @@ def full(bench, evaluate) -> Path:
     return cell
 
 
+@pytest.mark.slow
 def test_a_full_cell_has_ledger_peaks_spread_and_pictures(full):
     metrics = read(full, "metrics.json")
     parts = ("codes", "scales", "zeros", "angles", "exempt", "padding")
@@ -82,6 +83,7 @@ def _spelled_out(name: str) -> list[str]:
     return [name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["none", "default"])
 def test_what_is_off_is_neither_measured_nor_drawn(bench, evaluate, monkeypatch, option):
     """By default only a GPU's peaks are on."""

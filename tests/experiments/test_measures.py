@@ -74,6 +74,7 @@ def test_off_nothing_of_it_is_called(bench, evaluate, monkeypatch):
     assert not (cell / "attention_kl.npz").exists()
 
 
+@pytest.mark.slow
 def test_some_videos_are_measured_the_same_ones_in_every_cell(bench, evaluate, monkeypatch):
     measured, measure = [], Measuring.measure
 
@@ -145,6 +146,7 @@ def test_repeated_frames_fall_into_the_references_bins(bench, evaluate, monkeypa
     assert not any(name.startswith(("attention_kl/local", "signature/")) for name in metrics)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

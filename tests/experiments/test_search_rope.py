@@ -36,6 +36,7 @@ def said(bench, monkeypatch, capsys):
     return run
 
 
+@pytest.mark.slow
 def test_from_clips_to_an_option_to_a_cell(said, bench, evaluate, monkeypatch):
     folder, seen, loss = bench.folder / "mine", [], rope_search._loss
 

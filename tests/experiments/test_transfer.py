@@ -63,6 +63,7 @@ def prediction(sweeps, said, tmp_path):
     return file
 
 
+@pytest.mark.slow
 def test_predicts_the_mean_place(prediction):
     content = json.loads(prediction.read_text())
     rows = content["settings"]

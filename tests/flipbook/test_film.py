@@ -29,6 +29,7 @@ def test_an_ordinary_h264_file_of_12_8_seconds(film):
         assert float(stream.duration * stream.time_base) == pytest.approx(12.8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frames", [8, 64, 256])
 def test_sampled_frames_are_the_rendered_steps(film, frames):
     scene, path = film

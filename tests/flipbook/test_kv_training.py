@@ -37,6 +37,7 @@ def lesson():
     return video_lesson(np.random.default_rng(5), 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DYNAMIC)
 def test_the_training_reads_what_inference_reads(lesson, name):
     """The likelihood of each answer's first word is the one that watch and ask gives it."""
@@ -80,6 +81,7 @@ def test_the_prefix_is_laid_out_as_a_video_llm_lays_it_out():
     assert [(span.length, span.is_frame) for span in got.spans] == [(s.length, s.is_frame) for s in wanted.spans]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["answers", "self"])
 def test_an_adapter_is_trained_and_nothing_else(tmp_path, target):
     adapt(replace(SMALL, target=target, out=str(tmp_path / "out")))

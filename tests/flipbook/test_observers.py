@@ -76,6 +76,7 @@ def _half_of_them(rng, times, glimpses):
     return [times[i] for i in kept], [glimpses[i] for i in kept]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", [_in_order, _shuffled, _reversed, _half_of_them])
 def test_no_reader_of_sampled_pictures_beats_the_ceiling(watched, read_off, view):
     """Pictures and a plain reading, no posterior; 60 questions or more for each regime and kind."""

@@ -14,6 +14,7 @@ def scenes(draw_many):
     return {regime: [scene for scene, _ in draw_many(regime, 1000, stream=3)] for regime in REGIMES}
 
 
+@pytest.mark.slow
 def test_every_pulse_lies_within_one_inner_slot_and_lasts_as_its_regime_says(scenes, regime):
     shortest, longest = REGIMES[regime].durations
     for scene in scenes[regime]:

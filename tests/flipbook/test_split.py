@@ -14,6 +14,7 @@ from intpv.flipbook.split import draw, generator
 from intpv.video.sampling import midpoint
 
 
+@pytest.mark.slow
 def test_each_answer_of_a_kind_is_as_frequent_as_any_other(regime, split):
     answers = {kind: Counter() for kind in OPTIONS}
     corners = Counter()

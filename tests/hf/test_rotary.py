@@ -60,6 +60,7 @@ def turned(module, rotation, tokens: range) -> tuple[torch.Tensor, torch.Tensor]
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [1.0, 2.0, 7.3])
 def test_the_module_turns_by_the_angles_of_the_strategy(strategy, layout, factor):
     module = rotary()

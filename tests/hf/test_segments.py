@@ -139,6 +139,7 @@ def test_prefill_is_the_definition(name, length):
         close(values, v)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "policy"),
     [(name, policy) for name in JUDGES for policy in ("none", "before rope")]

@@ -41,6 +41,7 @@ def rule(name, tokens=47, **changes):
 LAWS = [(name, law) for name in [*RULES, "none"] for law in laws_of("kv_evict", rule(name), tiny_model)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "law"), LAWS, ids=str)
 def test_every_option_keeps_the_laws(name, law):
     assert law.judge()
@@ -128,6 +129,7 @@ def test_a_cap_above_the_prefix_is_no_eviction_to_the_bit(name):
     assert torch.equal(logits, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kv", PRESETS)
 @pytest.mark.parametrize("name", ["redundant", "random"])
 def test_bytes_are_those_that_the_tensors_hold(name, kv):

@@ -79,6 +79,7 @@ def _groups():
         yield from granularity.split(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hot", [1, 100, 2**30])
 @pytest.mark.parametrize("bits", [2, 4])
 def test_pieces_of_any_size_find_the_same_grids_to_the_bit(monkeypatch, bits, hot):

@@ -42,6 +42,7 @@ def policies(draw, head_dim, calibration=None):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("static", [False, True])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())

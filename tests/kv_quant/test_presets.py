@@ -45,6 +45,7 @@ def test_every_option_fits_the_mini_model(option, frames):
 LAWS = [(name, law) for name in OPTIONS for law in laws_of("kv_quant", name)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "law"), LAWS, ids=str)
 def test_every_option_keeps_the_laws(name, law):
     assert law.judge()

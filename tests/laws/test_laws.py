@@ -98,6 +98,7 @@ def test_a_strategy_that_nothing_can_be_rotated_by_fails_one_law_and_skips_the_r
         assert text in said[law]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("members", "laws"),
     [
@@ -183,6 +184,7 @@ FIRST = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("members", "law", "said"),
     [
@@ -219,6 +221,7 @@ def test_a_budget_that_breaks_a_law_fails_it(members, law, said):
     assert said in failed("budget", broken(Budget, **{**FIRST, **members}))[law]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("members", "law", "said"),
     [

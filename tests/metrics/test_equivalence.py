@@ -67,6 +67,7 @@ def not_covered(interval, truth):
     return not low <= truth <= high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("videos", [20, 200])
 @pytest.mark.parametrize("margin", [0.1, 0.2])
 def test_a_loss_as_large_as_the_margin_is_called_none_in_at_most_one_of_twenty(videos, margin):

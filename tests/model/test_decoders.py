@@ -153,6 +153,7 @@ def pixels():
     return torch.randint(0, 256, (FRAMES, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DECODERS)
 @torch.inference_mode()
 def test_watch_and_ask_are_its_own_forward(loaded, pixels, name):

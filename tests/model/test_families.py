@@ -99,6 +99,7 @@ def test_an_options_likelihood_is_the_models_own(name):
         assert loglik == pytest.approx(logp.gather(1, torch.tensor(ids)[:, None]).sum().item(), abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "choice", [f"rope_strategy={name}" for name in ROPES] + [f"kv_quant={name}" for name in POLICIES]
 )
@@ -118,6 +119,7 @@ def test_every_option_runs_or_says_why_not(name, choice):
         assert (changed - plain(name)).abs().max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rope", ROPES)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_strategy_is_the_identity_at_factor_one(name, rope):

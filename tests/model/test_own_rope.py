@@ -75,6 +75,7 @@ def inputs(model: Model, pixels: torch.Tensor, question: str) -> dict:
     return {"input_ids": torch.tensor([row]), "pixel_values": model.preprocess.normalise(pixels)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @torch.inference_mode()
 def test_watch_ask_and_extend_are_the_models_own_forward(kind):
@@ -90,6 +91,7 @@ def test_watch_ask_and_extend_are_the_models_own_forward(kind):
         assert torch.equal(model.llm(**given).logits[0, -1], expected)  # it is itself again
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", [LinearScaling(factor=4), YarnScaling(factor=4), VisualYarn(factor=4)])
 @pytest.mark.parametrize("kind", KINDS)
 @torch.inference_mode()

@@ -226,6 +226,7 @@ def evaluated(original, tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_evaluate_from_the_command_line(evaluated):
     found, _ = evaluated("x")
     assert (found["coverage"], found["groups"], found["rearrangement_is_noop"]) == (1, 2, 0)

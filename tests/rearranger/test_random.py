@@ -6,6 +6,8 @@ import sys
 from itertools import combinations
 from pathlib import Path
 
+import pytest
+
 from intpv.rearranger.random import Random
 
 
@@ -21,6 +23,7 @@ def test_differs_between_videos_and_seeds():
     assert all(a != b for a, b in combinations(tables(), 2))
 
 
+@pytest.mark.slow
 def test_is_the_same_in_another_process():
     program = "from intpv.rearranger.random import Random; print(Random(3).order(16, 8, 'cat').tolist())"
     root = Path(__file__).parents[2]

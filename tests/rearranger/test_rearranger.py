@@ -45,6 +45,7 @@ def test_order_is_a_permutation(rearranger, m, n, video_id):
     assert order.flatten().sort().values.tolist() == list(range(m * n))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "law"), LAWS, ids=str)
 def test_every_option_keeps_the_laws(name, law):
     assert law.judge()

@@ -38,6 +38,7 @@ def done(tmp_path, lines):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", FILES)
 def test_whatever_is_spoilt_the_cell_is_run_to_its_end_again(done, lines, name, way, monkeypatch, caplog):

@@ -130,16 +130,19 @@ for asked in {list(TF32)}:
     return dict(map(json.loads, _printed(code, OMP_NUM_THREADS="1").splitlines()))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads cannot be counted here")
 @pytest.mark.parametrize("asked", TF32)
 def test_it_says_who_has_asked_for_tf32(said_of_tf32, asked):
     assert said_of_tf32[asked] == TF32[asked]
 
 
+@pytest.mark.slow
 def test_an_image_may_ask_for_tf32_before_anything_runs():
     assert _elsewhere("pass", TORCH_ALLOW_TF32_CUBLAS_OVERRIDE="1")["float32_products"] == "tf32"
 
 
+@pytest.mark.slow
 def test_it_says_how_the_allocator_is_set():
     assert (
         _elsewhere("pass", PYTORCH_CUDA_ALLOC_CONF="expandable_segments:True")["allocator"]

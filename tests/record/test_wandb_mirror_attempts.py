@@ -55,6 +55,7 @@ def test_a_folder_that_was_sent_stays_and_so_do_other_runs(tmp_path):
     assert {run.group for run in read_runs(tmp_path) if run.name == "cell2"} == {"sweep"}
 
 
+@pytest.mark.slow
 def test_processes_side_by_side_keep_their_configs(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", PARALLEL, str(tmp_path)]

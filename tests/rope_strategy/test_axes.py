@@ -54,6 +54,7 @@ def grids(request):
     return LAYOUTS[request.param]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axes", ["auto", ("height",), AXES])
 @pytest.mark.parametrize("factor", [1.0, 4.0])
 def test_the_module_turns_by_the_angles_of_the_strategy(strategy, kind, grids, axes, factor):

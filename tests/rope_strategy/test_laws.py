@@ -20,6 +20,7 @@ LAWS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "law"), LAWS, ids=str)
 def test_every_strategy_keeps_the_laws(name, law):
     try:

@@ -64,6 +64,7 @@ def test_visual_without_frames_is_the_table_of_training(scaling, geometry, facto
     torch.testing.assert_close(angles, expected.float(), rtol=1e-7, atol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("modifiers", MODIFIERS, ids=str)
 def test_the_prefix_does_not_depend_on_the_question(scaling, modifiers):
     changed = replace(scaling, **modifiers)

@@ -23,6 +23,7 @@ def test_the_family(reader, tmp_path, record_property):
     assert_lawful(*fuzz.count(reader, family(tmp_path)), record_property)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", fuzz.FLIPPED)
 def test_a_few_seeds(reader, tmp_path, kind):
     counts, broken = fuzz.count_flipped(reader, tmp_path, kind, range(5))

@@ -58,6 +58,7 @@ def seen(path, fps, num_frames, decoder="pyav"):
     return [number_in(frame.permute(1, 2, 0).numpy()) for frame in video.frames]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fps", [1, 2.5, 10])
 @pytest.mark.parametrize(
     ("suffix", "codec"), [("mp4", "libx264"), ("mkv", "libx264"), ("mov", "mpeg4"), ("webm", "libvpx")]

@@ -65,6 +65,7 @@ def test_it_ends_with_its_reader(short_clip):
     assert state(pid) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stopped", [False, True])
 def test_it_ends_when_its_parent_is_killed(parent, stopped):
     pid = int(parent.stdout.readline())
@@ -76,6 +77,7 @@ def test_it_ends_when_its_parent_is_killed(parent, stopped):
     assert_ends(pid)
 
 
+@pytest.mark.slow
 def test_an_interrupt_reaches_the_parent_alone_and_leaves_nothing(parent):
     pid = int(parent.stdout.readline())
     os.killpg(parent.pid, signal.SIGINT)  # as Ctrl-C in a terminal does

@@ -35,6 +35,7 @@ def files(tmp_path_factory, judged):
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_frames", [8, 64])
 @pytest.mark.parametrize("name", CLIPS)
 def test_pyav_returns_the_frames_that_were_asked_for(files, name, num_frames):
@@ -42,6 +43,7 @@ def test_pyav_returns_the_frames_that_were_asked_for(files, name, num_frames):
         assert seen == due
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLIPS)
 def test_decord_is_right_wrong_or_refuses_as_written_down(files, name):
     pytest.importorskip("decord", reason="decord has no wheel for this platform")

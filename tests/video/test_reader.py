@@ -22,6 +22,7 @@ def made(path):
     return instantiate(unchecked([f"video={path.stem}"])[0]["video"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", READING, ids=lambda path: path.stem)
 def test_the_option_reads_a_clip(path, short_clip):
     reader = made(path)
@@ -35,6 +36,7 @@ def test_the_default_is_the_class_without_arguments():
     assert made(OPTIONS[0].with_name("default.yaml")) == VideoReader()
 
 
+@pytest.mark.slow
 def test_the_controls_are_what_they_say(short_clip):
     readers = {path.stem: made(path) for path in OPTIONS}
     assert {name for name, reader in readers.items() if reader.blind} == {"blind"}

@@ -44,6 +44,7 @@ def file(request, judge):
     return path, [np.rot90(frame, turns) for frame in frames], times
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_frames", [8, 64])
 def test_read_equals_a_full_decode(file, reader, num_frames):
     path, frames, times = file
@@ -78,6 +79,7 @@ def test_a_file_that_fails_midway_is_refused_with_both_counts(reader):
         reader.read(real("decord_corrupted.mp4"), 8)
 
 
+@pytest.mark.slow
 def test_every_file_there_is_answered_exactly_or_refused_in_one_line(reader):
     folder = Path(real("languagebind_0.mp4")).parent
     files = [path for path in folder.iterdir() if path.suffix != ".md"]

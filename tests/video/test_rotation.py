@@ -57,6 +57,7 @@ def test_the_matrix_in_the_header_is_applied(short_clip, judge, name):
         assert np.array_equal(frame, displayed(stored[i], *EVERY[name]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EVERY)
 def test_a_long_clip_that_is_read_by_seeking_is_turned_the_same_way(tmp_path, encode_clip, judge, name):
     path = with_matrix(encode_clip(tmp_path / "long.mp4"), *EVERY[name])

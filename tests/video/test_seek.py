@@ -15,6 +15,7 @@ def index_of(path):
         return packet_index(path, container, video)
 
 
+@pytest.mark.slow
 def test_each_frame_reached_by_a_seek_of_its_own_is_the_right_one(seekable_stream):
     stream, index = seekable_stream, index_of(seekable_stream.path)
     assert len({frame.tobytes() for frame in stream.frames}) == len(stream.frames) == len(index.packets)
@@ -33,6 +34,7 @@ def test_the_open_streams_have_frames_shown_before_the_keyframe_they_follow(open
     assert late > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_frames", [8, 33])
 def test_read_equals_a_full_decode(any_stream, num_frames):
     video = decode_pyav.read(any_stream.path, num_frames, Sampler(), 1, None)

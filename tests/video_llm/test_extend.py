@@ -242,6 +242,7 @@ def test_what_it_cannot_take_is_refused(loaded):
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kv", ["none", "best2"])
 def test_a_model_over_two_devices_is_the_model_on_one(loaded, kv):
     model, inputs = loaded
@@ -312,6 +313,7 @@ def test_positions_of_three_axes_are_the_models_own_at_the_trained_length(name, 
     assert same(ours, logits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", ["auto", 4])
 @pytest.mark.parametrize("rope", ["linear", "yarn", "visual_only"])
 @pytest.mark.parametrize("name", QWENS)

@@ -127,6 +127,7 @@ def order_of(name):
     return Random() if name == "random" else option("rearranger", name)  # its seed is the run's, which is not here
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pack", ["late", "early"])
 @pytest.mark.parametrize("rearranger", EVERY_ORDER)
 def test_unquantised_passes_of_every_rearranger_are_the_prefix_of_one(rearranger, pack):

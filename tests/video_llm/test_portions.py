@@ -56,6 +56,7 @@ def test_nothing_to_ask():
     assert list(portions([])) == []
 
 
+@pytest.mark.slow
 def test_answers_are_those_of_one_packed_row(monkeypatch, watched):
     llm, context = watched
     asked = _asked(40)

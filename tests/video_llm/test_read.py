@@ -24,6 +24,7 @@ def seen(video_llm, frames=32):
     return video_llm.look(pixels), times
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", POLICIES)
 def test_it_is_packing_the_prefill_to_the_bit(name):
     policy = option("kv_quant", name)

@@ -32,6 +32,7 @@ def model():
     return tiny_model()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kv", [NoQuant(), KVQuant(bits=2, key_group=32, value_group=32)], ids=["none", "int2"])
 @pytest.mark.parametrize("name", JUDGES)
 def test_answers_are_those_of_the_definition(model, name, kv):

@@ -33,6 +33,7 @@ def _asked(kv: str, questions: int, choices: list[str], steps: int = STEPS) -> d
     return {kind: found[kind] for kind in ("to", "wait")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kv", ["none", "int2"])
 def test_a_step_is_two_copies_and_one_wait(kv):
     """A ratchet: ids with positions, and the mask; then the tokens. Beside the steps there are the angles, once."""
@@ -43,6 +44,7 @@ def test_options_are_one_step_more():
     assert _asked("int2", 24, CHOICES) == {"to": 2 * STEPS + 1 + 4, "wait": STEPS + 2}
 
 
+@pytest.mark.slow
 def test_more_questions_are_no_more_transfers():
     assert _asked("int2", 3, CHOICES) == _asked("int2", 24, CHOICES)
 
@@ -65,6 +67,7 @@ def _token(frames: int, kv: str, rope: str) -> dict[str, int]:
     return dict(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rope", ["none", "yarn"])
 @pytest.mark.parametrize("kv", ["none", "int2"])
 def test_a_generated_token_costs_the_host_nothing_of_the_prefix(kv, rope):

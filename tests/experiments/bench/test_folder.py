@@ -1,8 +1,11 @@
 """The folder bench: every clip has as many questions as asked for, and both ways of asking are timed."""
 
+import pytest
+
 from experiments.bench.folder import both_ways, report_lines
 
 
+@pytest.mark.slow
 def test_both_ways_are_timed_on_the_folder_that_was_written(tmp_path):
     sizes = {"rounds": 1, "videos": 2, "questions": 12, "frames": 8}
     found = both_ways(tmp_path, **sizes)

@@ -43,6 +43,7 @@ def config(accelerator="cpu", **model):
     return {"encoder": ENCODER, "model": model, "trainer": {"accelerator": accelerator}}
 
 
+@pytest.mark.slow
 def test_a_sweep_over_seeds_of_a_checkpoint_loads_once_and_random_weights_are_drawn_for_each(loads):
     models = [build.model(config(weights="checkpoint", device="cpu", seed=seed)) for seed in (0, 1, 2)]
     assert len(loads) == 1
@@ -55,6 +56,7 @@ def test_a_sweep_over_seeds_of_a_checkpoint_loads_once_and_random_weights_are_dr
         assert len(loads) == before + 2
 
 
+@pytest.mark.slow
 def test_two_models_in_turn_never_live_together(loads):
     gc.disable()  # only what frees the old one itself counts
     try:
@@ -65,6 +67,7 @@ def test_two_models_in_turn_never_live_together(loads):
     assert len(loads) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("accelerator", "device", "told"),
     [("auto", "cpu", "cpu"), ("gpu", "cpu", "cpu"), ("cpu", "cuda:1", "cuda:1"), ("cpu", "auto", "cpu")],
@@ -76,6 +79,7 @@ def test_a_device_is_the_loaders_matter_and_auto_follows_the_trainer(loads, monk
     assert loads[0]["device"] == told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("accelerator", "moved"), [("auto", ["cuda", "cuda"]), ("cpu", []), ("mps", ["mps", "mps"])])
 def test_without_a_device_a_model_goes_where_the_trainer_is(loads, monkeypatch, accelerator, moved):
     places = []
@@ -85,6 +89,7 @@ def test_without_a_device_a_model_goes_where_the_trainer_is(loads, monkeypatch, 
     assert places == moved
 
 
+@pytest.mark.slow
 def test_two_cells_move_no_weight_and_hash_the_tower_once(evaluate, monkeypatch):
     hashed, held, digest = [], [], weights_hash._digest
 
@@ -99,6 +104,7 @@ def test_two_cells_move_no_weight_and_hash_the_tower_once(evaluate, monkeypatch)
     assert (len(hashed), held) == (1, [])
 
 
+@pytest.mark.slow
 def test_a_cell_leaves_nothing_that_holds_its_model(evaluate, monkeypatch):
     freed, make = [], build.instantiate
 

@@ -27,6 +27,7 @@ def refused(monkeypatch, capsys, tmp_path):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("argument", "line"),
     [

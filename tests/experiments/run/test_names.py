@@ -73,6 +73,7 @@ def test_a_nameless_sweep_has_a_folder_that_says_its_axes_and_all_its_cells_know
     assert cells == {found}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "again",
     [

@@ -35,6 +35,7 @@ def test_what_is_deleted_is_missed_by_name(group):
         check(config, choices)
 
 
+@pytest.mark.slow
 def test_every_option_as_shipped_is_valid():
     for group in composed("")[0]:
         for option in options_of(group) if (CONF / group).is_dir() else ():
@@ -42,6 +43,7 @@ def test_every_option_as_shipped_is_valid():
             check(*composed(f"{group}={option}{needed}"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
@@ -110,6 +112,7 @@ def refused(monkeypatch, capsys, tmp_path):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
@@ -152,6 +155,7 @@ def in_a_process(folder, verb: str, *arguments: str, **environment: str) -> subp
     return subprocess.run(command, cwd=folder, env=known, capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("verb", "arguments", "line"),
     [

@@ -30,6 +30,7 @@ def held():
         process.communicate("")
 
 
+@pytest.mark.slow
 def test_a_cell_that_is_being_run_is_left_alone_and_goes_on_afterwards(bench, evaluate, held):
     assert evaluate("sweep.name=held", "frames=16")[0] == 0
     (cell,) = bench.cells("held").values()

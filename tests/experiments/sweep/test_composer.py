@@ -68,6 +68,7 @@ def assert_equal(composer, loader, master, overrides):
     )
 
 
+@pytest.mark.slow
 def test_a_product_in_any_order_is_what_hydra_composes(hydra):
     loader, master = hydra
     cells = list(product(*PRODUCT))
@@ -80,6 +81,7 @@ def test_a_product_in_any_order_is_what_hydra_composes(hydra):
     assert composer._trusted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overrides", SINGLE, ids=",".join)
 def test_every_kind_of_override_is_what_hydra_makes_of_it(hydra, overrides):
     loader, master = hydra

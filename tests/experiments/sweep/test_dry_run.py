@@ -20,6 +20,7 @@ def test_cells_of_other_sizes_are_not_told_alike(evaluate, arguments):
     assert re.search(r"two cells on \d+ questions of \d+ videos: told apart in 80% of samples from \d", said), said
 
 
+@pytest.mark.slow
 def test_a_plan_changes_nothing_of_what_a_sweep_was_run_with(bench, evaluate):
     sweep = bench.folder / "runs" / "planned"
     assert evaluate("-m", "sweep.name=planned", "sweep.dry_run=true", "frames=8,16")[0] == 0

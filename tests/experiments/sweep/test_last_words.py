@@ -27,6 +27,7 @@ def failing(monkeypatch):
     monkeypatch.setattr(running, "_run", broken)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [full, broken])
 @pytest.mark.usefixtures("failing")
 def test_a_failing_summary(evaluate, monkeypatch, error):
@@ -40,6 +41,7 @@ def test_a_failing_summary(evaluate, monkeypatch, error):
     assert ("No space left on device" if error is full else "of the mirror's own") in said
 
 
+@pytest.mark.slow
 def test_a_failing_mirror_costs_no_cell(bench, evaluate, monkeypatch):
     for name in ("video", "figures", "finish", "summary"):
         monkeypatch.setattr(NullMirror, name, broken, raising=False)

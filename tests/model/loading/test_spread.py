@@ -69,6 +69,7 @@ def test_real_models_too(build, policy):
         assert answers(built(known.model, policy), pixels, times) == expected
 
 
+@pytest.mark.slow
 def test_bytes_are_the_closed_form_with_a_table_of_angles_on_each_device():
     with pretended():
         model = tiny_over_two()

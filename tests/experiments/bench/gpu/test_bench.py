@@ -33,6 +33,7 @@ def run(tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_every_part_is_measured(run):
     result = run("parts=[contract,answering,measuring,decoder,rows,cost]")
     assert result["left_out"] == {}
