@@ -15,6 +15,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from intpv.metrics.significance import holm, sign_flip
 from .consistency import refuse_mixed
 from .effects import Columns, Effect, setting_of, split_setting
 from .kinds import by_number
+from .pairs import Read
 from .provenance import provenance_lines
 from .runs import LABELLED, Cell, read_sweep, say
 from .score_columns import regimes
@@ -33,7 +35,6 @@ from .table import markdown_table
 from .units import bytes_text, percent
 
 LEVEL = 0.05  # of all lines together
-BEST = "the best"
 Place = tuple[tuple[str, str], ...]  # what else was swept, and to what
 Found = Mapping[Place, Mapping[str, list[Cell]]]  # place -> value of the setting -> its runs
 
@@ -83,24 +84,26 @@ def contrasts(cells: Sequence[Cell], setting: str) -> tuple[list[Contrast], list
     ]
     if not pairs:
         raise BadInput(f"no two finished cells differ in {key} alone, one of them with {', '.join(references)}")
-    ours = _compared(found, [(regime, *pair) for regime in regimes(done) for pair in pairs], lambda _, value: value)
+    read = cache(Cell.samples)  # each cell stands in many pairs
+    sought = [(regime, *pair) for regime in regimes(done) for pair in pairs]
+    ours = _compared(found, sought, lambda _, value: value, read)
     everywhere = [(place, value) for place, by_value in found.items() for value in sorted(by_value, key=by_number)]
     against_best = []
     for regime in regimes(done):
-        columns = Columns([found[place][value] for place, value in everywhere], regime)
+        columns = Columns([found[place][value] for place, value in everywhere], regime, read)
         best = everywhere[int(columns.accuracies.argmax())]
         against_best += [(regime, *one, *best) for one in everywhere if one != best]
     same = set.intersection(*(set(place) for place in found))  # needs no saying
-    return ours, _compared(found, against_best, lambda place, value: " ".join([*_told(place, same), value]))
+    return ours, _compared(found, against_best, lambda place, value: " ".join([*_told(place, same), value]), read)
 
 
 def _compared(
-    found: Found, pairs: Sequence[tuple[str, Place, str, Place, str]], named: Callable[[Place, str], str]
+    found: Found, pairs: Sequence[tuple[str, Place, str, Place, str]], named: Callable[[Place, str], str], read: Read
 ) -> list[Contrast]:
     drawn, ps = [], []
     for regime, place, value, base_place, base in pairs:
         ours, theirs = found[place][value], found[base_place][base]
-        columns = Columns([ours, theirs], regime)
+        columns = Columns([ours, theirs], regime, read)
         accuracy, other = map(float, columns.accuracies)
         effect = columns.effect(np.array([1.0, -1.0]))
         drawn.append(
@@ -123,7 +126,7 @@ def write_contrast(folder: str | Path, setting: str) -> list[Path]:
     )
     parts = [f"# Contrast: {printable(folder.name)}\n\n{provenance_lines(folder, cells)}\n{told}\n"]
     parts += [f"## Against {', '.join(references)}\n", _table(key, found)]
-    parts += [f"## Against {BEST} of any size\n", _table(key, against_best)]
+    parts += ["## Against the best of any size\n", _table(key, against_best)]
     page.write_text("\n".join(parts), encoding="utf-8")
     with table.open("w", newline="", encoding="utf-8") as file:
         lines = [_row(key, one) for one in (*found, *against_best)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from intpv.metrics.interval import bootstrap, video_sums
 from intpv.metrics.sample import is_correct
 from intpv.record.composed import read_composed
 
+from .pairs import Read
 from .runs import Cell, of_run
 from .score_columns import of_regime
 from .seeds import TRAINING
@@ -43,15 +45,20 @@ class Effect:
 
 
 class Columns:
-    """Columns of cells, each the runs of one setting under all seeds, and their answers in one regime.
+    """Columns of cells, each the runs of one setting under all seeds, and their answers in one regime. `read` may be
+    one that remembers, where a cell stands in several.
 
     Raises BadInput where two columns were not asked the same questions.
     """
 
-    def __init__(self, columns: Sequence[Sequence[Cell]], regime: str):
-        seeds = sorted({seed for cell in columns[0] if (seed := dict(cell.seeds).get(TRAINING)) is not None})
-        self.sums = _sums(columns, regime)  # (videos, columns + 1): right answers of each, and how many were asked
-        self._alone = [_sums(columns, regime, seed) for seed in seeds] if len(seeds) > 1 else []
+    def __init__(self, columns: Sequence[Sequence[Cell]], regime: str, read: Read = Cell.samples):
+        self.columns, self.regime, self.read = columns, regime, read
+        self.sums = self._sums()  # (videos, columns + 1): right answers of each, and how many were asked
+
+    @cached_property
+    def _alone(self) -> list[NDArray]:
+        seeds = sorted({seed for cell in self.columns[0] if (seed := dict(cell.seeds).get(TRAINING)) is not None})
+        return [self._sums(seed) for seed in seeds] if len(seeds) > 1 else []
 
     @property
     def accuracies(self) -> NDArray:
@@ -63,6 +70,22 @@ class Columns:
         low, high = bootstrap(self.sums, lambda sums: _accuracies(sums) @ weights) or (None, None)
         alone = tuple(float(_accuracies(one.sum(0)) @ weights) for one in self._alone)
         return Effect(float(self.accuracies @ weights), low, high, alone)
+
+    def _sums(self, training: int | None = None) -> NDArray:
+        scores: list[dict[tuple[str, str], bool]] = []
+        for cells in self.columns:
+            runs = [cell for cell in cells if training is None or dict(cell.seeds).get(TRAINING) == training]
+            lines = [line for run in runs for line in of_regime(of_run(self.read(run), run), self.regime)]
+            scores.append({(line["video"], line["id"]): is_correct(line) for line in lines})
+        first = scores[0].keys()
+        for cells, other in zip(self.columns, scores, strict=True):
+            if other.keys() != first:
+                raise BadInput(
+                    f"{cells[0].folder} and {self.columns[0][0].folder} were not asked the same questions of the same "
+                    f"seeds: {len(other)} and {len(first)}, {len(other.keys() & first)} in common"
+                )
+        asked = [{"video": video, "id": id} for video, id in first]
+        return np.asarray(video_sums(asked, lambda line: [*(one[line["video"], line["id"]] for one in scores), 1]))
 
 
 def _accuracies(sums: NDArray) -> NDArray:
@@ -89,20 +112,3 @@ def split_setting(setting: str) -> tuple[str, str]:
     if not (key and equals):
         raise BadInput(f"a setting is KEY=VALUE, got {setting}")
     return key, value
-
-
-def _sums(columns: Sequence[Sequence[Cell]], regime: str, training: int | None = None) -> NDArray:
-    scores: list[dict[tuple[str, str], bool]] = []
-    for cells in columns:
-        runs = [cell for cell in cells if training is None or dict(cell.seeds).get(TRAINING) == training]
-        lines = [line for run in runs for line in of_regime(of_run(run.samples(), run), regime)]
-        scores.append({(line["video"], line["id"]): is_correct(line) for line in lines})
-    first = scores[0].keys()
-    for cells, other in zip(columns, scores, strict=True):
-        if other.keys() != first:
-            raise BadInput(
-                f"{cells[0].folder} and {columns[0][0].folder} were not asked the same questions of the same seeds: "
-                f"{len(other)} and {len(first)}, {len(other.keys() & first)} in common"
-            )
-    asked = [{"video": video, "id": id} for video, id in first]
-    return np.asarray(video_sums(asked, lambda line: [*(one[line["video"], line["id"]] for one in scores), 1]))

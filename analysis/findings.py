@@ -18,6 +18,7 @@ import re
 import shutil
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -133,14 +134,12 @@ def _board() -> str:
     """Where each strategy is the best or not told from it."""
     with (RESULTS / BOARD / "leaderboard.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    held = {name: 0 for name in dict.fromkeys(row["rope_strategy"] for row in rows)}
-    for row in rows:
-        held[row["rope_strategy"]] += row["holds"] == "True"
-    ranked = sorted(held.items(), key=lambda item: -item[1])
+    strategies = len({row["rope_strategy"] for row in rows})
+    ranked = Counter(row["rope_strategy"] for row in rows if row["holds"] == "True").most_common()
     named = ", ".join(f"`{name}` {count}" for name, count in ranked[:5])
     return (
-        f"**[All strategies](analysis/results/{BOARD}/leaderboard.md)**, in so many of {len(rows) // len(held)} "
-        f"settings the best or not told from it: {named}, the other {len(ranked) - 5} {ranked[5][1]} or fewer."
+        f"**[All strategies](analysis/results/{BOARD}/leaderboard.md)**, in so many of {len(rows) // strategies} "
+        f"settings the best or not told from it: {named}, the other {strategies - 5} {ranked[5][1]} or fewer."
     )
 
 

@@ -72,22 +72,20 @@ def _held_out(
         frames, lines = found.get(name, ([], []))
         if int(rule) not in frames:
             raise BadInput(f"the held-out sweep has no finished cell of {' '.join(name)} at {rule} frames")
-        correct, asked = _sums(frames, lines)
-        kept = [_kept(correct, asked, place) for place in sorted({frames.index(int(rule)), 0, len(frames) - 1})]
-        by_count = dict(zip(sorted({int(rule), frames[0], frames[-1]}), kept, strict=True))
-        yield [*name, rule, by_count[int(rule)], by_count[frames[0]], by_count[frames[-1]]]
+        correct, _ = _sums(frames, lines)
+        yield [*name, rule, *(_kept(correct, place) for place in (frames.index(int(rule)), 0, -1))]
 
 
-def _kept(correct: np.ndarray, asked: np.ndarray, place: int) -> str:
+def _kept(correct: np.ndarray, place: int) -> str:
     """Accuracy at one frame count in % of the best of all, which is found anew in every resample."""
 
     def share(sums: np.ndarray) -> np.ndarray:
-        return sums[..., place] / sums[..., :-1].max(-1)
+        return sums[..., place] / sums.max(-1)
 
-    sums = np.column_stack([correct, asked])
+    sums = correct.astype(float)
     low, high = bootstrap(sums, share) or (None, None)
     kept = float(share(sums.sum(0)))
-    return percent(kept) + interval_text(low, high, 1, kept, len(asked))
+    return percent(kept) + interval_text(low, high, 1, kept, len(correct))
 
 
 def _series(cells: Sequence[Cell]) -> list[list[Cell]]:
