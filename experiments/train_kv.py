@@ -5,15 +5,15 @@ what it said before, beside one in full precision (target=self). Two minutes on 
 the checkpoint in `out`, with the same result. The PEFT folder out/model is what model.lora takes.
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 
 from omegaconf import OmegaConf
 
-from intpv.flipbook.recipe import Geometry, KVRecipe
+from intpv.flipbook.recipe import Geometry, KVRecipe, plain_recipe
 
 from .run.command import command_line, read_command_line, show_config
 from .run.messages import explained
-from .run.training import Running, check_least, fit, parsed
+from .run.training import Running, check_least, fit, parsed, recipe_of
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,7 @@ class Options(Running, KVRecipe):
 
     @property
     def recipe(self) -> KVRecipe:
-        named = {field.name: getattr(self, field.name) for field in fields(KVRecipe)}
-        return KVRecipe(**{**named, "targets": tuple(self.targets)})
+        return recipe_of(self, KVRecipe)
 
 
 def main() -> None:
@@ -47,25 +46,20 @@ def adapt(options: Options) -> None:
     recipe = options.recipe
 
     def make():
+        from intpv.encoder.languagebind import LanguageBind
         from intpv.flipbook.kv_training import KVTraining
+        from intpv.model.mini import load
         from intpv.options import option
 
-        return KVTraining(recipe, _model(recipe.seed), option("kv_quant", recipe.kv_quant))
+        model = load(LanguageBind(**Geometry().encoder), seed=recipe.seed)
+        return KVTraining(recipe, model, option("kv_quant", recipe.kv_quant))
 
-    def batch_of(_):
+    def batch_of(module):
         from intpv.flipbook.kv_training import VideoAlone
 
-        return VideoAlone(recipe, _model(recipe.seed))
+        return VideoAlone(recipe, module.tokenizer, module.prompt, module.visual_length)
 
-    stated = {"recipe": {**asdict(recipe), "targets": list(recipe.targets)}}
-    fit(make, batch_of, stated, recipe.steps, options)
-
-
-def _model(seed: int):
-    from intpv.encoder.languagebind import LanguageBind
-    from intpv.model.mini import load
-
-    return load(LanguageBind(**Geometry().encoder), seed=seed)
+    fit(make, batch_of, {"recipe": plain_recipe(recipe)}, recipe.steps, options)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ model is saved once all steps are done, in out/model; save=intpv/weights/mini/0 
 shipped. Beside the weights lie training.csv, the curves, and in intpv.json the recipe and what it was made by.
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 
 from omegaconf import OmegaConf
 
@@ -14,7 +14,7 @@ from intpv.flipbook.recipe import RECIPES, Geometry, Recipe
 
 from .run.command import command_line, read_command_line, show_config
 from .run.messages import explained
-from .run.training import Running, check_least, fit, parsed
+from .run.training import Running, check_least, fit, parsed, recipe_of
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Options(Running, Recipe):
 
     @property
     def recipe(self) -> Recipe:
-        return Recipe(**{field.name: getattr(self, field.name) for field in fields(Recipe)})
+        return recipe_of(self, Recipe)
 
 
 def main() -> None:

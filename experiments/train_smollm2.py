@@ -6,16 +6,16 @@ done, in out/model; save=intpv/weights/smollm2/0 puts it in the place of the one
 training.csv, the curves, and in intpv.json the recipe, what it was made by, and the perplexity of other text.
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 
 from omegaconf import OmegaConf
 
-from intpv.flipbook.recipe import AdapterRecipe
+from intpv.flipbook.recipe import AdapterRecipe, plain_recipe
 from intpv.model.loading import smollm2_base
 
 from .run.command import command_line, read_command_line, show_config
 from .run.messages import explained
-from .run.training import Running, check_least, fit, parsed
+from .run.training import Running, check_least, fit, parsed, recipe_of
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,7 @@ class Options(Running, AdapterRecipe):
 
     @property
     def recipe(self) -> AdapterRecipe:
-        named = {field.name: getattr(self, field.name) for field in fields(AdapterRecipe)}
-        return AdapterRecipe(**{**named, "targets": tuple(self.targets)})
+        return recipe_of(self, AdapterRecipe)
 
 
 def main() -> None:
@@ -61,8 +60,7 @@ def teach(options: Options) -> None:
 
         return VideoLessons(recipe, module.tokenizer, module.visual_length)
 
-    stated = {"recipe": {**asdict(recipe), "targets": list(recipe.targets)}}
-    fit(make, batch_of, stated, recipe.steps, options)
+    fit(make, batch_of, {"recipe": plain_recipe(recipe)}, recipe.steps, options)
 
 
 if __name__ == "__main__":

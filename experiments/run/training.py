@@ -66,6 +66,12 @@ def parsed(arguments: list[str], usual: Given) -> Given:
     return cast(Given, OmegaConf.to_object(merged))
 
 
+def recipe_of(options: Running, kind: type[Given]) -> Given:
+    """What of a verb's options shapes the model; OmegaConf makes lists of tuples."""
+    named = {field.name: getattr(options, field.name) for field in fields(cast(Any, kind))}
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in named.items()})
+
+
 def check_least(values: Mapping[str, Any]) -> None:
     """BadInput for numbers that shape no training."""
     for name, value in values.items():

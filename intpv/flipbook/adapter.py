@@ -7,11 +7,11 @@ the language model was.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from pydoc_data.topics import topics
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ from intpv.shipped import shipped
 from .batch import Batch, pack
 from .lesson import video_lesson
 from .lora_training import LoraTraining
-from .recipe import AdapterRecipe, Geometry
+from .recipe import AdapterRecipe, Geometry, plain_recipe
 from .scene import COLORS, LIGHTS, TRAIN_STREAM
 from .training_base import share_of_peak
 
@@ -75,7 +75,7 @@ class AdapterTraining(LoraTraining):
         # not buffers: they are the base's, and no part of a checkpoint
         self.scale = float(self._base_words().square().mean())
         self.words = {kind: self._meant(names) for kind, names in (("color", COLORS), ("light", LIGHTS))}
-        self.save_hyperparameters({"recipe": _plain(recipe), "base_sha256": base_sha256})
+        self.save_hyperparameters({"recipe": plain_recipe(recipe), "base_sha256": base_sha256})
 
     def training_step(self, batch: Batch, _) -> Tensor:
         recipe = self.recipe
@@ -133,7 +133,7 @@ class AdapterTraining(LoraTraining):
         perplexities = self.perplexities()
         self.save_lora(folder)
         model = Model("smollm2", self.llm, self.encoder, self.tokenizer, PROMPT, self.preprocess, ABOUT)
-        about = {"recipe": _plain(self.recipe), "base_sha256": self.base_sha256, "perplexity": perplexities}
+        about = {"recipe": plain_recipe(self.recipe), "base_sha256": self.base_sha256, "perplexity": perplexities}
         save_around(folder, model, {**about, "made_by": made_by})
 
     @torch.no_grad()
@@ -167,8 +167,3 @@ def stretches(
 def _tower(folder: Path) -> dict[str, Tensor]:
     held = load_file(folder / "encoder/model.safetensors")
     return {key.removeprefix("tower."): value.float() for key, value in held.items() if key.startswith("tower.")}
-
-
-def _plain(recipe: AdapterRecipe) -> dict[str, Any]:
-    """As JSON has it: lists for tuples."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(recipe).items()}

@@ -5,7 +5,6 @@ rounding counts as nothing (the straight-through estimator, arXiv 1308.3432), so
 where the policy's codes tell them apart.
 """
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +13,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div
-from transformers import DynamicCache
+from transformers import DynamicCache, PreTrainedTokenizerBase
 
 from intpv.encoder.prefix_pieces import Words, first_words, layout_of, words
 from intpv.errors import BadInput
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
 from intpv.kv_quant.packed import Layers
 from intpv.layout import Layout, Span
-from intpv.model.model import Model
+from intpv.model.model import Model, Prompt
 from intpv.record.atomic import write_json
 
 from .batch import IGNORE, Batch, pack
 from .lesson import FRAMES, video_lesson
 from .lora_training import LoraTraining
-from .recipe import KVRecipe
+from .recipe import KVRecipe, plain_recipe
 from .scene import TRAIN_STREAM
 from .training_base import share_of_peak
 
@@ -38,14 +37,14 @@ TARGETS = ("answers", "self")
 class VideoAlone:
     """The batch of a step: video lessons whose prefixes are equally long, for no words stand around the video."""
 
-    def __init__(self, recipe: KVRecipe, model: Model):
-        self.recipe, self.model = recipe, model
+    def __init__(self, recipe: KVRecipe, tokenizer: PreTrainedTokenizerBase, prompt: Prompt, visual_length: int):
+        self.recipe, self.tokenizer, self.prompt, self.visual_length = recipe, tokenizer, prompt, visual_length
 
     def __call__(self, step: int) -> Batch:
-        recipe, model = self.recipe, self.model
+        recipe = self.recipe
         drawn = [np.random.default_rng([TRAIN_STREAM, recipe.seed, step, i]) for i in range(recipe.batch)]
         lessons = [video_lesson(rng, 0) for rng in drawn]
-        return pack(lessons, model.tokenizer, model.prompt, model.encoder.trained_visual_length, round_to=ROUND_TO)
+        return pack(lessons, self.tokenizer, self.prompt, self.visual_length, round_to=ROUND_TO)
 
 
 class KVTraining(LoraTraining):
@@ -65,8 +64,9 @@ class KVTraining(LoraTraining):
         model.encoder.requires_grad_(False)
         self.readout.requires_grad_(False)  # no captions are learnt
         self.recipe, self.kv_quant, self.learning_rate = recipe, kv_quant, recipe.learning_rate
+        self.tokenizer, self.prompt = model.tokenizer, model.prompt
         self.layout = prefix_layout(model)
-        self.save_hyperparameters({"recipe": {**asdict(recipe), "targets": list(recipe.targets)}})
+        self.save_hyperparameters({"recipe": plain_recipe(recipe)})
 
     def training_step(self, batch: Batch, _) -> Tensor:
         with torch.no_grad():
@@ -110,7 +110,7 @@ class KVTraining(LoraTraining):
     def export(self, folder: Path, made_by: list[dict]) -> None:
         """Save as a PEFT folder, as model.lora and model.tuned take it; `made_by`: provenance of each part."""
         self.save_lora(folder)
-        write_json(folder / "intpv.json", {"recipe": asdict(self.recipe), "made_by": made_by})
+        write_json(folder / "intpv.json", {"recipe": plain_recipe(self.recipe), "made_by": made_by})
 
 
 def prefix_layout(model: Model) -> Layout:

@@ -1,6 +1,7 @@
 """Recipe: sizes, lengths and rates that shape a mini model; the weights that are shipped state theirs."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from .lesson import FRAMES
 
@@ -70,6 +71,11 @@ class KVRecipe:
     learning_rate: float = 5e-4  # peak
     warmup: int = 30  # steps
     seed: int = 0  # and that of the mini that is trained
+
+
+def plain_recipe(recipe: Recipe | AdapterRecipe | KVRecipe) -> dict[str, Any]:
+    """A recipe as JSON and checkpoints have it: lists for tuples."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(recipe).items()}
 
 
 @dataclass(frozen=True)
