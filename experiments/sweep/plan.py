@@ -74,6 +74,8 @@ def prefix_key(config: CellConfig) -> str:
     kept = {key: value for key, value in config.items() if key not in NOT_IN_PREFIX}
     if config["kv_evict"].get("early"):  # what is cut as it is read, under a cap that may depend on its codes
         kept |= {"kv_evict": config["kv_evict"], "kv_quant": config["kv_quant"]}
+    if observers := config["kv_evict"].get("observers"):  # whose queries are kept beside the prefix
+        kept |= {"observers": observers}
     if config["passes"].get("pack") == "early":  # what is read as it is packed
         kept |= {"kv_quant": config["kv_quant"]}
     return config_hash({**kept, "rope_strategy": _scaling(config)})

@@ -43,6 +43,8 @@ _active: ContextVar[Prefix | None] = ContextVar("prefix", default=None)
 _places: ContextVar[Places | None] = ContextVar("places", default=None)
 # who is told, beside a prefix, what each layer's attention is given (layer, q, k, v, mask, scaling, parts): nobody
 observer: ContextVar[Callable[..., None] | None] = ContextVar("observer", default=None)
+# who is told the queries of each layer of a prefix that is being read (layer, q, scaling): nobody
+listener: ContextVar[Callable[[int, Tensor, float], None] | None] = ContextVar("listener", default=None)
 # in which segments rows see their keys, where that is not all at their own distance: set by what rotates (rotary.py)
 turning: ContextVar[Turning | None] = ContextVar("turning", default=None)
 
@@ -102,6 +104,8 @@ def attention(
     """
     prefix, turned = _active.get(), turning.get()
     if prefix is None and turned is None:
+        if (hear := listener.get()) is not None:
+            hear(cast(int, module.layer_idx), query[0], query.shape[-1] ** -0.5 if scaling is None else scaling)
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
         )

@@ -1,6 +1,6 @@
 """The one place that puts a rotation into transformers' rotary module, and takes it out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from intpv.attention.segments import Turning
 from intpv.errors import BadInput
-from intpv.hf.attention import NAME, placed, turning, use
+from intpv.hf.attention import NAME, listener, placed, turning, use
 from intpv.rope_strategy.geometry import baseline_inv_freq
 from intpv.rope_strategy.rotation import Rotation
 
@@ -44,17 +44,25 @@ def applied(rotary: nn.Module, rotation: Rotation, tokens: range) -> Iterator["R
 
 @contextmanager
 def prefilling(
-    text_model: PreTrainedModel, rotary: nn.Module, rotation: Rotation, implementation: str
+    text_model: PreTrainedModel,
+    rotary: nn.Module,
+    rotation: Rotation,
+    implementation: str,
+    hear: Callable[[int, Tensor, float], None] | None = None,
 ) -> Iterator["Rotated"]:
     """Inside, the model reads a prefix under its rotation, by this implementation of attention unless the strategy
-    changes attention."""
+    changes attention. `hear` is told each layer's queries; the implementation must be sdpa then."""
     tokens = torch.arange(rotation.layout.length)
-    with (
-        use(text_model, NAME if rotation.partition else implementation),
-        applied(rotary, rotation, range(len(tokens))) as rotated,
-        placed(tokens, tokens),
-    ):
-        yield rotated
+    heard = listener.set(hear)
+    try:
+        with (
+            use(text_model, NAME if rotation.partition or hear else implementation),
+            applied(rotary, rotation, range(len(tokens))) as rotated,
+            placed(tokens, tokens),
+        ):
+            yield rotated
+    finally:
+        listener.reset(heard)
 
 
 def _turning(rotation: Rotation) -> Turning | None:

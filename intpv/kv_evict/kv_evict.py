@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int
@@ -29,6 +29,23 @@ class LayerTokens:
     # rad by which keys are rotated, of all tokens of the prefix; None: by no one table
     angles: Float[Tensor, "S half"] | None = None
     video_id: str = ""
+    queries: Float[Tensor, "H w d"] | None = None  # as rotated, of the latest w tokens; None: the rule looks at none
+    scaling: float = 1.0  # by which attention multiplies query times key
+
+
+@dataclass(frozen=True, eq=False)
+class LatestQueries:
+    """The queries of the latest tokens of a prefix, `most` of each layer, kept as the layers are read."""
+
+    most: int
+    layers: dict[int, Float[Tensor, "H w d"]] = field(default_factory=dict)
+    scalings: dict[int, float] = field(default_factory=dict)
+
+    def hear(self, index: int, queries: Float[Tensor, "H R d"], scaling: float) -> None:
+        """A layer's next tokens'."""
+        before = [self.layers[index]] if index in self.layers else []
+        self.layers[index] = torch.cat([*before, queries[:, -self.most :]], 1)[:, -self.most :].clone()
+        self.scalings[index] = scaling
 
 
 def frames_and_places(layout: Layout) -> tuple[Int[Tensor, " S"], Int[Tensor, " S"]]:
@@ -81,6 +98,12 @@ class KVEvict(ABC):
     def name(self) -> str:
         """The option of conf/ that it is: options and modules have the same names."""
         return type(self).__module__.rpartition(".")[2]
+
+    @property
+    def observers(self) -> int:
+        """How many of the latest tokens' queries it looks at: `LayerTokens.queries`. A rule that looks at any has a
+        field of this name: cells of a sweep with the same one share their prefixes."""
+        return 0
 
     @abstractmethod
     def scores(self, layer: LayerTokens) -> Float[Tensor, " n"]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Int
 from torch import Tensor
 
+from intpv.kv_evict.kv_evict import LatestQueries
 from intpv.kv_quant.packed import Layers, PackedPrefix
 from intpv.layout import Layout
 from intpv.rope_strategy.geometry import RopeGeometry
@@ -38,6 +39,7 @@ class Prefill(Positioned):
     rotation: Rotation
     video_id: str = ""
     kept: tuple[Int[Tensor, " n"], ...] | None = None  # each layer's tokens, where it was cut as it was read
+    queries: LatestQueries | None = None  # the latest tokens', where the rule of eviction looks at them
 
     @property
     def nbytes(self) -> int:

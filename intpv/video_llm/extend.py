@@ -164,11 +164,13 @@ class Extended:
     def _watch(self, x: Float[Tensor, "1 S D"], layout: Layout, more: dict) -> tuple[Tensor, VideoContext]:
         """Prefill and pack what stands before the question."""
         rotation = self._rotation(layout)
-        packing = self._rules.begin(rotation, None, "")
+        queries = self._rules.queries()
+        packing = self._rules.begin(rotation, None, "", queries)
         cache = HandingCache(packing.add)
         if "visual_pos_masks" in more:
             more = {**more, "visual_pos_masks": more["visual_pos_masks"][:, : layout.length]}
-        with prefilling(self._decoder, self._decoder.rotary_emb, rotation, self._implementation):
+        hear = queries.hear if queries else None
+        with prefilling(self._decoder, self._decoder.rotary_emb, rotation, self._implementation, hear):
             out = self._plain(
                 inputs_embeds=x,
                 attention_mask=torch.ones(1, layout.length, dtype=torch.long, device=x.device),

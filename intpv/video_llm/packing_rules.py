@@ -8,10 +8,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import Cache, PreTrainedModel
 
-from intpv.attention.rules import window_of
+from intpv.attention.rules import prefilled_by, window_of
 from intpv.errors import BadInput
 from intpv.hf.cache import layers_of, shorten
-from intpv.kv_evict.kv_evict import KVEvict, LayerTokens, frames_and_places
+from intpv.kv_evict.kv_evict import KVEvict, LatestQueries, LayerTokens, frames_and_places
 from intpv.kv_evict.none import NoEvict
 from intpv.kv_quant.growing import Growing
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant, Packing
@@ -47,6 +47,11 @@ class PackingRules:
         named, config = f"kv_evict={self.kv_evict.name}", self.decoder.config.get_text_config(decoder=True)
         if getattr(self.kv_quant, "groups_frames", False) and not self.kv_evict.whole_frames:
             raise BadInput(f"temporal groups need whole frames, {named} keeps tokens: kv_evict.whole_frames=true")
+        if self.kv_evict.observers and (read_by := prefilled_by(self.decoder)) != "sdpa":
+            raise BadInput(
+                f"{named} looks at queries, which are told where sdpa attention reads a prefix; {read_by} reads "
+                f"{self.name}'s"
+            )
         windows = [window_of(config, layer) for layer in range(config.num_hidden_layers)]
         if window := next(filter(None, windows), None):
             raise BadInput(
@@ -75,7 +80,7 @@ class PackingRules:
         length = layout.length
         return self.kv_evict.capacity(layout, lambda count: self.nbytes(layout, None if count == length else count))
 
-    def cut(self, rotation: Rotation, video_id: str) -> "Cut | None":
+    def cut(self, rotation: Rotation, video_id: str, queries: LatestQueries | None = None) -> "Cut | None":
         """What each layer of one prefix is left; None: all. BadInput for a strategy that counts the keys before a
         query.
         """
@@ -87,20 +92,31 @@ class PackingRules:
                 f"kv_evict={self.kv_evict.name} goes with one rotation of all keys, rope_strategy="
                 f"{rotation.strategy.name} places them before each query"
             )
-        return Cut(self.kv_evict, layout, rotation.unrotation, count, video_id)
+        return Cut(self.kv_evict, layout, rotation.unrotation, count, video_id, queries)
 
-    def early(self, rotation: Rotation, video_id: str) -> "Cut | None":
+    def early(self, rotation: Rotation, video_id: str, queries: LatestQueries | None = None) -> "Cut | None":
         """As `cut`, where it is made as a prefix is read."""
-        return self.cut(rotation, video_id) if getattr(self.kv_evict, "early", False) else None
+        return self.cut(rotation, video_id, queries) if getattr(self.kv_evict, "early", False) else None
 
     def growing(self, rotation: Rotation, origin: Callable[[], Origin]) -> Growing:
         """For a prefix that is packed after every pass."""
         layers = self.decoder.config.get_text_config(decoder=True).num_hidden_layers
         return self.kv_quant.growing(rotation.layout, rotation.unrotation, layers, origin)
 
-    def begin(self, rotation: Rotation, origin: Callable[[], Origin] | None, video_id: str) -> "PrefixPacking":
-        """For the layers of one prefix. BadInput as `cut` says."""
-        cut = self.cut(rotation, video_id)
+    def queries(self) -> LatestQueries | None:
+        """Where those of a prefix are to be kept as it is read; None: the rule looks at none."""
+        most = 0 if isinstance(self.kv_evict, NoEvict) else self.kv_evict.observers
+        return LatestQueries(most) if most else None
+
+    def begin(
+        self,
+        rotation: Rotation,
+        origin: Callable[[], Origin] | None,
+        video_id: str,
+        queries: LatestQueries | None = None,
+    ) -> "PrefixPacking":
+        """For the layers of one prefix; `queries` are its own, where they are kept. BadInput as `cut` says."""
+        cut = self.cut(rotation, video_id, queries)
         layout = rotation.layout if cut is None else _shortened(rotation.layout, cut.count)
         layers = self.decoder.config.get_text_config(decoder=True).num_hidden_layers
         return PrefixPacking(self.kv_quant.packing(layout, rotation.unrotation, layers, origin), cut)
@@ -124,6 +140,7 @@ class Cut:
     angles: Float[Tensor, "S half"] | None
     count: int
     video_id: str
+    queries: LatestQueries | None = None
 
     def __post_init__(self) -> None:
         self.frames, self.places = frames_and_places(self.layout)
@@ -133,6 +150,8 @@ class Cut:
         """Which of a layer's tokens stay, of these that it holds; all where they are few."""
         there, frames, places = (each.to(keys.device) for each in (tokens, self.frames[tokens], self.places[tokens]))
         layer = LayerTokens(index, keys, values, there, frames, places, self.angles, self.video_id)
+        if self.queries is not None:
+            layer = replace(layer, queries=self.queries.layers[index], scaling=self.queries.scalings[index])
         return self.rule.keep(layer, self.count - (self.layout.length - self.layout.visual_length))
 
     def shorten(self, cache: Cache, stop: int) -> None:

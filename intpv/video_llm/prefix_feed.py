@@ -14,6 +14,7 @@ from intpv.errors import BadInput
 from intpv.hf.attention import attending_to, placed, use
 from intpv.hf.cache import HandingCache, handed
 from intpv.hf.rotary import Rotated, prefilling
+from intpv.kv_evict.kv_evict import LatestQueries
 from intpv.kv_quant.growing import Growing
 from intpv.model.model import Model
 from intpv.rope_strategy.rotation import Rotation
@@ -31,9 +32,17 @@ class PrefixFeed:
     model: Model
     passes: Passes
 
-    def into(self, cache: Cache, rotation: Rotation, given: DecoderInput, cut: Cut | None = None) -> None:
-        """Keys and values of all passes, cut after each where there is a cut. BadInput for a strategy that cannot."""
-        with self._prefilling(rotation) as rotated:
+    def into(
+        self,
+        cache: Cache,
+        rotation: Rotation,
+        given: DecoderInput,
+        cut: Cut | None = None,
+        queries: LatestQueries | None = None,
+    ) -> None:
+        """Keys and values of all passes, cut after each where there is a cut; the latest queries beside them. BadInput
+        for a strategy that cannot."""
+        with self._prefilling(rotation, queries) as rotated:
             for run in self.passes.runs(rotation.layout.length):
                 rotated.narrow(run)
                 seen = len(run) + (cache.get_seq_length() if run.start else 0)
@@ -68,14 +77,15 @@ class PrefixFeed:
         )
 
     @contextmanager
-    def _prefilling(self, rotation: Rotation) -> Iterator[Rotated]:
+    def _prefilling(self, rotation: Rotation, queries: LatestQueries | None = None) -> Iterator[Rotated]:
         if rotation.partition is not None and self.passes.prefill_tokens is not None:
             raise BadInput(
                 f"rope_strategy={rotation.strategy.name} reads a prefix at once, got passes.prefill_tokens="
                 f"{self.passes.prefill_tokens}; passes.prefill_tokens=null does that"
             )
         decoder = self.model.decoder
-        with prefilling(decoder, self.model.rotary, rotation, prefilled_by(decoder)) as rotated:
+        hear = queries.hear if queries else None
+        with prefilling(decoder, self.model.rotary, rotation, prefilled_by(decoder), hear) as rotated:
             yield rotated
 
     def of_all(self, given: Mapping[str, Any], length: int) -> DecoderInput:

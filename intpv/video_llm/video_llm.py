@@ -106,9 +106,10 @@ class VideoLLM:
     ) -> Prefill:
         """The prefix in full precision, under the rotation of `rope_strategy`; whole, unless kv_evict cuts it early."""
         rotation, given = self._given(features, timestamps, video_id)
-        cut = self.packing_rules.early(rotation, video_id)
-        self.feed.into(cache := DynamicCache(), rotation, given, cut)
-        return Prefill(layers_of(cache), rotation, video_id, tuple(cut.kept) if cut else None)
+        queries = self.packing_rules.queries()
+        cut = self.packing_rules.early(rotation, video_id, queries)
+        self.feed.into(cache := DynamicCache(), rotation, given, cut, queries)
+        return Prefill(layers_of(cache), rotation, video_id, tuple(cut.kept) if cut else None, queries)
 
     @torch.inference_mode()
     def read(
@@ -124,13 +125,14 @@ class VideoLLM:
         if self.passes.prefill_tokens is not None:  # no layer is whole before the last pass
             return self.pack(self.prefill(features, timestamps, video_id))
         rotation, given = self._given(features, timestamps, video_id)
-        packing = self.packing_rules.begin(rotation, lambda: self.origin(rotation), video_id)
+        queries = self.packing_rules.queries()
+        packing = self.packing_rules.begin(rotation, lambda: self.origin(rotation), video_id, queries)
 
         def take(keys: Tensor, values: Tensor) -> None:
             with lap("pack", keys.device):
                 packing.add(keys, values)
 
-        self.feed.into(cache := HandingCache(take), rotation, given)
+        self.feed.into(cache := HandingCache(take), rotation, given, queries=queries)
         cache.finish()
         return VideoContext(packing.done(), rotation)
 
@@ -168,7 +170,7 @@ class VideoLLM:
     def pack(self, prefill: Prefill) -> VideoContext:
         """Keep, cut or quantise the prefix; `prefill` stays as it is, so that other policies can pack it too."""
         rotation = prefill.rotation
-        packing = self.packing_rules.begin(rotation, lambda: self.origin(rotation), prefill.video_id)
+        packing = self.packing_rules.begin(rotation, lambda: self.origin(rotation), prefill.video_id, prefill.queries)
         return VideoContext(packing.of(prefill.layers, prefill.kept), rotation)
 
     def origin(self, rotation: Rotation) -> Origin:

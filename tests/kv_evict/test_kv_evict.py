@@ -13,6 +13,7 @@ from intpv.budget.none import NoBudget
 from intpv.budget.random import RandomTokens
 from intpv.compiler import broken_compiler
 from intpv.errors import BadInput
+from intpv.kv_evict.kv_evict import frames_and_places
 from intpv.kv_evict.none import NoEvict
 from intpv.kv_evict.random import RandomEvict
 from intpv.kv_quant.kv_quant import NoQuant
@@ -261,6 +262,23 @@ def test_attention_kl_knows_what_is_lost():
     )
 
 
+def test_the_mass_that_tells_what_stays_is_that_of_transformers_own_attention():
+    observers, of = 9, rule("attention_mass", observers=9)
+    llm = video_llm(of)
+    context = watched(llm)
+    whole = torch.ones(3, context.layout.length, dtype=torch.bool)
+    llm.model.llm.set_attn_implementation("eager")
+    masks = [torch.ones(whole.shape[1] + 1, whole.shape[1] + 1, dtype=torch.bool).tril()] * 3
+    attention = judged(llm, context, llm._question_ids(QUESTION)[:1], masks, output_attentions=True).attentions
+    frames = frames_and_places(context.layout)[0]
+    for given, kept in zip(attention, context.packed.kept, strict=True):
+        rows = given[0].mean(0)[-1 - observers : -1, :-1].double()
+        mass = rows.sum(0) / (rows > 0).sum(0)
+        left, lost = mass[kept & (frames >= 0)], mass[~kept]
+        assert left.min() >= lost.max() - 1e-6
+        assert left.sum() > 1.2 * mass[frames >= 0].sort().values[: len(left)].sum()  # not any 42 would do
+
+
 def _both(llm, prefill, context):
     return (NoEvict(), replace(llm, kv_evict=NoEvict()).pack(prefill)), (llm.kv_evict, context)
 
@@ -280,6 +298,13 @@ def test_a_layer_that_counts_tokens_in_a_window_is_refused_by_name():
         replace(video_llm(rule("window")), model=replace(model, llm=MistralForCausalLM(config).eval()))
 
 
+def test_attention_that_tells_no_queries_is_refused_by_name():
+    model = tiny_model()
+    model.llm.set_attn_implementation("eager")
+    with pytest.raises(BadInput, match=r"kv_evict=attention_mass looks at queries, .*; eager reads tiny's"):
+        replace(video_llm(rule("window")), model=model, kv_evict=rule("attention_mass"))
+
+
 @pytest.mark.parametrize(
     ("name", "changes", "said"),
     [
@@ -289,6 +314,7 @@ def test_a_layer_that_counts_tokens_in_a_window_is_refused_by_name():
         ("window", {"early": True, "whole_frames": True}, "whole_frames=true needs whole frames, .*early=true cuts"),
         ("window", {"sinks": -1}, "kv_evict.sinks must be a whole number of at least 0, got -1"),
         ("redundant", {"recent": 0}, "kv_evict.recent must be above 0 and at most 1, .* got 0"),
+        ("attention_mass", {"observers": 0}, "kv_evict.observers must be a whole number of at least 1, got 0"),
         ("random", {"seed": -1}, "kv_evict.seed must be a whole number of at least 0, got -1"),
     ],
 )

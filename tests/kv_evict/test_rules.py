@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from intpv.errors import BadInput
-from intpv.kv_evict.kv_evict import TEXT, LayerTokens, frames_and_places
+from intpv.kv_evict.attention_mass import AttentionMassEvict
+from intpv.kv_evict.kv_evict import TEXT, LatestQueries, LayerTokens, frames_and_places
 from intpv.kv_evict.random import RandomEvict
 from intpv.kv_evict.redundant import RedundantEvict
 from intpv.kv_evict.value_norm import ValueNormEvict
@@ -75,6 +76,21 @@ def redundancy(layer, recent):
     return scores
 
 
+def masses(layer, queries, scaling):
+    """Row by row; two heads of queries share one of keys."""
+    count, observers = len(layer.tokens), queries.shape[1]
+    scores, seen = [0.0] * count, [0] * count
+    for row in range(observers):
+        reach = count - observers + row + 1
+        for head, of in enumerate(queries[:, row].double()):
+            weights = ((layer.keys[head // 2, :reach].double() @ of) * scaling).exp()
+            for token, share in enumerate((weights / weights.sum()).tolist()):
+                scores[token] += share / len(queries)
+        for token in range(reach):
+            seen[token] += 1
+    return [score / times for score, times in zip(scores, seen, strict=True)]
+
+
 @pytest.mark.parametrize("count", [1, 5, 9, 12])
 @pytest.mark.parametrize("layout", [WHOLE, RAGGED], ids=["whole", "ragged"])
 def test_each_keeps_what_its_definition_says(layout, count):
@@ -86,6 +102,18 @@ def test_each_keeps_what_its_definition_says(layout, count):
     for sinks in (0, 5):
         scores = [1e9 if token < sinks else token for token in range(layout.length)]
         assert WindowEvict(tokens=99, sinks=sinks).keep(layer, count).tolist() == chosen(layer, scores, count)
+    for observers in (1, 6):
+        queries = torch.randn(2 * HEADS, observers, CHANNELS, generator=torch.Generator().manual_seed(observers))
+        told, scores = replace(layer, queries=queries, scaling=0.7), masses(layer, queries, 0.7)
+        assert AttentionMassEvict(tokens=99).keep(told, count).tolist() == chosen(layer, scores, count)
+
+
+def test_the_latest_queries_are_kept_across_passes_and_no_others():
+    queries, held = torch.randn(4, 9, CHANNELS), LatestQueries(5)
+    for start, stop in ((0, 4), (4, 5), (5, 9)):
+        held.hear(0, queries[:, start:stop], 0.5)
+    assert torch.equal(held.layers[0], queries[:, 4:])
+    assert held.layers[0].untyped_storage().nbytes() == held.layers[0].nbytes  # no view of all the others
 
 
 @pytest.mark.parametrize("frames", [1, 3])
