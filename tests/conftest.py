@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import is_dataclass
 from functools import partial
@@ -88,3 +89,18 @@ def _each_alone(monkeypatch, _seed):
     _seed(0)
     yield
     assert not hasattr(os, "SCHED_OTHER") or os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
+@pytest.fixture
+def run_verb(monkeypatch, capsys):
+    """A verb's main under a command line of its own -> (exit code, standard output, standard error)."""
+
+    def run(main: Callable[[], int | None], *arguments: Any) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", [main.__module__.rpartition(".")[2], *map(str, arguments)])
+        try:
+            code = main() or 0
+        except SystemExit as ended:
+            code = ended.code
+        return code, *capsys.readouterr()
+
+    return run

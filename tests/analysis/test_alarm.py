@@ -1,7 +1,6 @@
 """The alarm: scipy's U statistic is its AUROC, a signal that tells is told from one that does not, on drawn cells."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -85,18 +84,9 @@ def sweep(tmp_path_factory, write_cell, answers):
     return folder
 
 
-@pytest.fixture
-def said(monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["alarm", *map(str, arguments)])
-        return alarm.main(), *capsys.readouterr()
-
-    return run
-
-
 @pytest.mark.slow
-def test_of_run_folders(sweep, said):
-    code, text, _ = said(sweep)
+def test_of_run_folders(sweep, run_verb):
+    code, text, _ = run_verb(alarm.main, sweep)
     assert code == 0
     assert "Loss against full precision" not in text
     rows = [[cell.strip() for cell in line.strip("|\n ").split("|")] for line in text.splitlines() if "|" in line][2:]
@@ -108,9 +98,9 @@ def test_of_run_folders(sweep, said):
         assert words[what, alarm.TRIVIAL] == MISSING
 
 
-def test_too_few_cells_are_refused(tmp_path, write_cell, answers, said):
+def test_too_few_cells_are_refused(tmp_path, write_cell, answers, run_verb):
     write_cell(tmp_path / "few", "none", 8, lines=answers())
-    assert said(tmp_path / "few") == (
+    assert run_verb(alarm.main, tmp_path / "few") == (
         2,
         "",
         "an alarm needs 8 finished cells beyond a reference, got 1 cells\n",

@@ -1,7 +1,6 @@
 """Attribution of a loss to settings: shares add up, what is known is found, what is not comparable is refused."""
 
 import csv
-import sys
 from itertools import product
 
 import pytest
@@ -33,15 +32,6 @@ def found(sweep):
     return attributions(read_sweep(sweep), SETTINGS)
 
 
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def said(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["attribution", *map(str, arguments)])
-        return attribution.main(), *capsys.readouterr()
-
-    return said
-
-
 @pytest.mark.slow
 def test_shares_and_what_is_left_are_the_whole_loss(found):
     for one in found:
@@ -64,8 +54,8 @@ def test_what_was_put_in_is_found_inside_its_interval(found):
         assert interaction.low - 0.05 < 0 < interaction.high + 0.05
 
 
-def test_the_page_and_the_table_hold_the_same_figures(sweep, run):
-    code, said, _ = run(sweep, *SETTINGS)
+def test_the_page_and_the_table_hold_the_same_figures(sweep, run_verb):
+    code, said, _ = run_verb(attribution.main, sweep, *SETTINGS)
     assert code == 0
     page, table = (sweep / name for name in ("attribution.md", "attribution.csv"))
     assert said.split() == [str(page), str(table)]
@@ -88,8 +78,8 @@ def test_the_page_and_the_table_hold_the_same_figures(sweep, run):
         ([*SETTINGS, "video.repeat=8"], "has no setting video.repeat"),
     ],
 )
-def test_what_does_not_fit_the_sweep_is_refused_in_one_line(sweep, run, settings, says):
-    code, _, error = run(sweep, *settings)
+def test_what_does_not_fit_the_sweep_is_refused_in_one_line(sweep, run_verb, settings, says):
+    code, _, error = run_verb(attribution.main, sweep, *settings)
     assert code == 2
     assert says in error
     assert error.count("\n") == 1

@@ -1,7 +1,6 @@
 """Contrasts of one setting: what was put in is found, nothing is found where nothing was, what is missing is named."""
 
 import csv
-import sys
 from itertools import product
 
 import pytest
@@ -24,15 +23,6 @@ def sweep(tmp_path_factory, write_cell, answers):
         lines = answers(_chance(kv, frames), videos=60, seed=training)  # one draw for all
         write_cell(folder, "yarn", frames, kv=kv, lines=lines, seeds=(0, 0, training))
     return folder
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def said(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["contrast", *map(str, arguments)])
-        return contrast.main(), *capsys.readouterr()
-
-    return said
 
 
 @pytest.mark.slow
@@ -60,8 +50,8 @@ def test_a_difference_in_one_training_alone_is_not_told(tmp_path, write_cell, an
         assert not one.is_told_apart
 
 
-def test_the_page_and_the_table_hold_the_same_figures(sweep, run):
-    code, said, _ = run(sweep, "kv_quant=none")
+def test_the_page_and_the_table_hold_the_same_figures(sweep, run_verb):
+    code, said, _ = run_verb(contrast.main, sweep, "kv_quant=none")
     assert code == 0
     page, table = (sweep / name for name in ("contrast.md", "contrast.csv"))
     assert said.split() == [str(page), str(table)]
@@ -84,8 +74,8 @@ def test_the_page_and_the_table_hold_the_same_figures(sweep, run):
         ("kv_quant.bats=2", "has no setting kv_quant.bats"),
     ],
 )
-def test_what_was_not_swept_is_one_line(sweep, run, setting, line):
-    code, _, error = run(sweep, setting)
+def test_what_was_not_swept_is_one_line(sweep, run_verb, setting, line):
+    code, _, error = run_verb(contrast.main, sweep, setting)
     assert code == 2
     assert line in error
     assert len(error.splitlines()) == 1

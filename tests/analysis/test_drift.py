@@ -1,9 +1,6 @@
 """Drift: a displacement that was put in comes back, by regime and training; a sweep without the question is refused."""
 
 import re
-import sys
-
-import pytest
 
 from analysis import drift
 
@@ -18,21 +15,12 @@ def late(lines, by):
     ]
 
 
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def said(folder) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["drift", str(folder)])
-        return drift.main(), *capsys.readouterr()
-
-    return said
-
-
-def test_what_was_put_in_comes_back(tmp_path, write_cell, answers, run):
+def test_what_was_put_in_comes_back(tmp_path, write_cell, answers, run_verb):
     for order, by in (("strided", (0, 0)), ("contiguous", (1, 3))):
         for training in (0, 1):
             lines = late(answers(videos=10, seed=training), by[training])
             write_cell(tmp_path, "yarn", 32, lines=lines, rearranger=order, seeds=(0, 0, training))
-    code, said, _ = run(tmp_path)
+    code, said, _ = run_verb(drift.main, tmp_path)
     assert (code, said.strip()) == (0, str(tmp_path / "drift.md"))
     page = (tmp_path / "drift.md").read_text()
     rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| ")]
@@ -44,17 +32,17 @@ def test_what_was_put_in_comes_back(tmp_path, write_cell, answers, run):
     assert told["contiguous"][-1].strip(" |") == "–"  # no probe was measured
 
 
-def test_answers_that_name_no_part_are_left_out(tmp_path, write_cell, answers, run):
+def test_answers_that_name_no_part_are_left_out(tmp_path, write_cell, answers, run_verb):
     lines = late(answers(videos=10), 1)
     for line in lines[::2]:
         line["prediction"] = "who knows"
     write_cell(tmp_path, "yarn", 32, lines=lines)
-    assert run(tmp_path)[0] == 0
+    assert run_verb(drift.main, tmp_path)[0] == 0
     assert "| +1.00 |" in (tmp_path / "drift.md").read_text()
 
 
-def test_a_sweep_that_never_asked_is_refused(tmp_path, write_cell, answers, run):
+def test_a_sweep_that_never_asked_is_refused(tmp_path, write_cell, answers, run_verb):
     write_cell(tmp_path, "yarn", 32, lines=answers(videos=4))
-    code, _, error = run(tmp_path)
+    code, _, error = run_verb(drift.main, tmp_path)
     assert code == 2
     assert "no finished cell has an answer that names a part of the video" in error

@@ -1,7 +1,6 @@
 """The leaderboard: who holds everywhere comes first, differences are judged together, what is missing is named."""
 
 import csv
-import sys
 
 import numpy as np
 import pytest
@@ -23,17 +22,8 @@ def sweep(tmp_path_factory, write_cell, answers):
     return folder
 
 
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def said(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["leaderboard", *map(str, arguments)])
-        return leaderboard.main(), *capsys.readouterr()
-
-    return said
-
-
-def test_what_holds_everywhere_stands_before_what_wins_once(sweep, run, tmp_path):
-    code, said, _ = run(sweep, "--out", tmp_path)
+def test_what_holds_everywhere_stands_before_what_wins_once(sweep, run_verb, tmp_path):
+    code, said, _ = run_verb(leaderboard.main, sweep, "--out", tmp_path)
     assert code == 0
     assert said.split() == [f"{tmp_path}/leaderboard.md", f"{tmp_path}/leaderboard.csv"]
     page = (tmp_path / "leaderboard.md").read_text()
@@ -65,12 +55,12 @@ def test_a_place_has_every_answer_of_its_regime_and_seeds_stay_apart(sweep):
         (("more",), "new has no finished cell at mini, 64 fast: what is compared must be run everywhere"),
     ],
 )
-def test_what_cannot_be_compared_is_one_line(sweep, run, tmp_path, write_cell, answers, change, line):
+def test_what_cannot_be_compared_is_one_line(sweep, run_verb, tmp_path, write_cell, answers, change, line):
     if change == ("more",):
         for frames in (8, 32):
             write_cell(tmp_path / "more", "new", frames, lines=answers(0.5, videos=40))
         change = (tmp_path / "more",)
-    code, _, said = run(sweep, *change)
+    code, _, said = run_verb(leaderboard.main, sweep, *change)
     assert (code, said.splitlines()) == (2, [line])
 
 

@@ -1,7 +1,6 @@
 """Saturation of a sweep: drawn from known curves, frames and plateau come back; what does not saturate is named."""
 
 import re
-import sys
 
 import numpy as np
 import pytest
@@ -34,22 +33,13 @@ def _spread(lines, shares):
     return lines
 
 
-@pytest.fixture
-def said(sweep, monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["saturation", str(sweep), *arguments])
-        return saturation.main(), *capsys.readouterr()
-
-    return run
-
-
 def rows(text):
     lines = [[cell.strip() for cell in line.strip("| \n").split(" | ")] for line in text.splitlines() if "| " in line]
     return {(line[0], line[3]): line for line in lines[2:]}
 
 
-def test_known_curves_come_back(said):
-    code, text, _ = said()
+def test_known_curves_come_back(run_verb, sweep):
+    code, text, _ = run_verb(saturation.main, sweep)
     assert code == 0
     ends = {"≤ 8": 8, "> 64": np.inf}
     for regime, scale in SCALE.items():
@@ -64,27 +54,28 @@ def _numbers(text):
     return re.fullmatch(r"(.+) \[(.+), (.+)\]", text).groups()
 
 
-def test_what_falls_or_was_run_too_rarely_is_named(said):
-    _, text, _ = said()
+def test_what_falls_or_was_run_too_rarely_is_named(run_verb, sweep):
+    _, text, _ = run_verb(saturation.main, sweep)
     for group in ("all", "slow", "fast"):  # as good as ever at the fewest
         assert "falls from" in rows(text)["linear", group][-1]
         assert rows(text)["linear", group][7] == "8"
     assert "needs 4 frame counts or more, got 8" in rows(text)["none", "all"][-1]
 
 
-def test_by_another_label(said):
-    assert {group for _, group in rows(said("--label", "kind")[1])} == {"all", "order", "presence"}
-    code, _, error = said("--label", "tempo")
+def test_by_another_label(run_verb, sweep):
+    _, text, _ = run_verb(saturation.main, sweep, "--label", "kind")
+    assert {group for _, group in rows(text)} == {"all", "order", "presence"}
+    code, _, error = run_verb(saturation.main, sweep, "--label", "tempo")
     assert code == 2
     assert error == "--label must be one of kind, regime, as questions have it, got tempo\n"
 
 
-def test_the_rule_is_tried_on_videos_that_it_was_not_found_on(said, tmp_path, write_cell, answers):
+def test_the_rule_is_tried_on_videos_that_it_was_not_found_on(run_verb, sweep, tmp_path, write_cell, answers):
     for frames in FRAMES:
         falls = dict.fromkeys(SCALE, 24 / frames)
         write_cell(tmp_path, "yarn", frames, lines=_spread(answers(videos=VIDEOS), _rises(frames)), seeds=(0, 1))
         write_cell(tmp_path, "linear", frames, lines=_spread(answers(videos=VIDEOS), falls), seeds=(0, 1))
-    code, text, _ = said("--held-out", str(tmp_path))
+    code, text, _ = run_verb(saturation.main, sweep, "--held-out", str(tmp_path))
     assert code == 0
     rules, tried = (rows(part) for part in text.split("The rule on videos"))
     for regime in SCALE:
@@ -100,11 +91,11 @@ def test_the_rule_is_tried_on_videos_that_it_was_not_found_on(said, tmp_path, wr
 
 
 def test_a_held_out_sweep_of_the_same_videos_or_without_the_rules_frames_is_refused(
-    said, sweep, tmp_path, write_cell, answers
+    run_verb, sweep, tmp_path, write_cell, answers
 ):
-    code, _, error = said("--held-out", str(sweep))
+    code, _, error = run_verb(saturation.main, sweep, "--held-out", str(sweep))
     assert (code, error) == (2, "--held-out must be of other videos, got data.seed=0 in both sweeps\n")
     write_cell(tmp_path, "yarn", 8, lines=answers(videos=VIDEOS), seeds=(0, 1))
-    code, _, error = said("--held-out", str(tmp_path))
+    code, _, error = run_verb(saturation.main, sweep, "--held-out", str(tmp_path))
     assert code == 2
     assert re.fullmatch(r"the held-out sweep has no finished cell of linear strided none \w+ at \d+ frames\n", error)
