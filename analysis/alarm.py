@@ -12,6 +12,7 @@ strategy, or without one model, and predicts it.
 R2 is against the mean of the cells fitted on, which is the trivial alarm: 0 is no better. AUROC: how often a cell that
 lost more than 5 points is ranked above one that did not, by what is predicted beyond that mean; 0.5 is chance.
 Intervals draw strategies of a model whole, of which there are few: where they hold 0 (R2) or 0.5 nothing was shown.
+Writes alarm.md into the first sweep's folder.
 """
 
 import sys
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import sqrt
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +29,14 @@ from scipy.optimize import nnls
 from scipy.special import log_softmax
 
 from intpv.errors import BadInput
-from intpv.escape import markdown_table
+from intpv.escape import markdown_table, printable
 from intpv.metrics.interval import RESAMPLES, SEED, bootstrap, tail
 from intpv.metrics.paired import question_differences
 from intpv.metrics.sample import is_answered, mean
 from intpv.record.samples import Sample
 
 from .pairs import baseline, full_precision
+from .provenance import provenance_lines
 from .runs import Cell, read_sweep, say
 from .units import MISSING
 
@@ -159,6 +162,18 @@ def _auroc_ends(won: NDArray, pairs: NDArray) -> tuple[float, float]:
     return float(np.quantile(low, cut)), float(np.quantile(high, 1 - cut))
 
 
+def write_alarm(folders: Sequence[str | Path]) -> list[Path]:
+    """alarm.md. BadInput as `alarm_table` says."""
+    sweeps = {Path(folder): read_sweep(folder) for folder in folders}
+    table = alarm_table(list(sweeps.values()))
+    told = " ".join((__doc__ or "").split("\n\n")[3].split()).partition(" Writes")[0]
+    parts = [f"# Alarm: {', '.join(printable(folder.name) for folder in sweeps)}"]
+    parts += [provenance_lines(folder, cells).rstrip() for folder, cells in sweeps.items()]
+    out = next(iter(sweeps)) / "alarm.md"
+    out.write_text("\n\n".join([*parts, told, table]), encoding="utf-8")
+    return [out]
+
+
 def alarm_table(sweeps: Sequence[Sequence[Cell]]) -> str:
     """Markdown. BadInput where no reference has LEAST cells that differ from it."""
     worlds = [world for cells in sweeps for world in _worlds(cells)]
@@ -216,7 +231,7 @@ def main() -> int:
     parser = ArgumentParser("python -m analysis.alarm", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("sweeps", nargs="+", metavar="runs/<sweep>")
     given = parser.parse_args()
-    return say(lambda: [alarm_table([read_sweep(folder) for folder in given.sweeps])])
+    return say(lambda: write_alarm(given.sweeps))
 
 
 if __name__ == "__main__":

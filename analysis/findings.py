@@ -47,6 +47,7 @@ STUDIES = {  # of FINDINGS.md: conf/experiment/<name>.yaml holds question, predi
         ("dilution", "rope_sensitivity", "kv_fidelity", "kv_pruning", "windows"),
         ("table.md", "contrast.md", "contrast.csv"),
     ),
+    "alarm": ("table.md", "alarm.md"),
     "speed": ("table.md", "kinds.md", "saturation.md"),
     "long_reasoning": ("table.md", "kinds.md", "order.md"),
     **dict.fromkeys(("temporal_drift", "order_check"), ("table.md", "drift.md")),

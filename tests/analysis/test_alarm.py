@@ -86,10 +86,14 @@ def sweep(tmp_path_factory, write_cell, answers):
 
 @pytest.mark.slow
 def test_of_run_folders(sweep, run_verb):
-    code, text, _ = run_verb(alarm.main, sweep)
-    assert code == 0
+    code, said, _ = run_verb(alarm.main, sweep)
+    assert (code, said) == (0, f"{sweep / 'alarm.md'}\n")
+    text = (sweep / "alarm.md").read_text(encoding="utf-8")
+    assert "- command: " in text
     assert "Loss against full precision" not in text
-    rows = [[cell.strip() for cell in line.strip("|\n ").split("|")] for line in text.splitlines() if "|" in line][2:]
+    rows = [[cell.strip() for cell in line.strip("|\n ").split("|")] for line in text.splitlines() if line[:1] == "|"][
+        2:
+    ]
     words = {(row[0], row[1]): row[-1] for row in rows}
     assert {what for what, _ in words} == {"strategy", "model"}
     for what in ("strategy", "model"):
