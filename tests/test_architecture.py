@@ -76,16 +76,20 @@ SHARED_NAMES = set(
 )
 
 
-@functools.cache
-def files() -> dict[str, tuple[Path, ast.Module]]:
-    """Module -> (file, tree)."""
+def places() -> dict[str, Path]:
+    """Module -> file."""
     found = {}
     for top in ("intpv", "experiments", "analysis"):
         for file in (ROOT / top).rglob("*.py"):
             parts = file.relative_to(ROOT).with_suffix("").parts
-            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-            found[name] = file, ast.parse(file.read_text(encoding="utf-8"))
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
     return found
+
+
+@functools.cache
+def files() -> dict[str, tuple[Path, ast.Module]]:
+    """Module -> (file, tree)."""
+    return {name: (file, ast.parse(file.read_text(encoding="utf-8"))) for name, file in places().items()}
 
 
 @functools.cache
@@ -139,7 +143,7 @@ def test_public_names_are_defined_once():
     assert shared >= SHARED_NAMES, f"no longer shared, take off the list: {sorted(SHARED_NAMES - shared)}"
 
 
-@pytest.mark.parametrize("module", sorted(files()))
+@pytest.mark.parametrize("module", sorted(places()))  # parsed where it is tested, not in every process
 def test_a_file_is_not_too_long_and_says_what_it_is(module):
     file, tree = files()[module]
     lines = file.read_text(encoding="utf-8").splitlines()
