@@ -4,7 +4,8 @@ Every method holds the same prefixes: bytes, bits, losses (drawn layers, and the
 was chosen on), a decode step's time and memory and the time of many rows on one layer of Llama-7B's shape; on a GPU
 also attention and the whole decoder of that model. Peers that need `pip install "intpv[peers]"` are skipped by name
 without it; each has 3 minutes. A readable table is written beside `out`. Under 15 minutes on two cores; in part by
-sections=[fidelity,flipbook,speed,rows,decoder]; sections=[text] is a real language model's keys and values (make smol).
+sections=[fidelity,flipbook,speed,rows,decoder]; sections=[text,smollm2] are a real language model's keys and values,
+where it reads text and where it watches clips (make smol).
 """
 
 import os
@@ -31,13 +32,13 @@ from .decoder_speed import LLAMA_7B, decoder_speed, random_decoder
 from .fidelity import on_clips, on_video_like
 from .layer_speed import PATCHES, Shape, layer_speed, row_speed
 from .methods import HQQ, OPTIONS, PEERS, VARIANTS, Method, ours
-from .mini_model_layers import watched
 from .prefix import VideoLike
 from .tables import markdown
 from .text_layers import text_read
+from .watched_layers import watched
 
 SECTIONS = ("fidelity", "flipbook", "speed", "rows", "decoder")
-ON_REQUEST = ("text",)  # needs `make smol`
+ON_REQUEST = ("text", "smollm2")  # need `make smol`
 DEFAULTS = {
     "rounds": 7,
     "out": "analysis/results/bench_kv.json",
@@ -59,6 +60,7 @@ DEFAULTS = {
     "peer_seconds": 180,
 }
 NEEDED = ("optimum-quanto", "hqq", "ninja")  # by peers
+WATCHING = {"flipbook": ("rope_strategy=visual_only",), "smollm2": ("model=smollm2", "rope_strategy=yarn")}
 DECODES = ("eager", "compiled")
 ROWS = 64  # tokens of text that ask
 DEVICES = {"cpu": torch.float32, "cuda": torch.bfloat16}
@@ -69,6 +71,7 @@ NOTES = {
     "scales are float32 here, and a prefix that its key groups do not fit is padded. Units: clips.",
     "text": f"SmolLM2-135M-Instruct alone on Python's documentation, float32; the {ROWS} tokens behind the prefix ask. "
     "Units: stretches of text.",
+    "smollm2": "SmolLM2-135M-Instruct as a Video-LLM on the same clips, float32, under yarn. Units: clips.",
 }
 
 
@@ -115,7 +118,7 @@ def checked(options: dict) -> dict:
     if set(options["sections"]) - {*SECTIONS, *ON_REQUEST}:
         raise BadInput(f"sections must be some of {', '.join((*SECTIONS, *ON_REQUEST))}, got {options['sections']}")
     ours(options["options"])
-    if "text" in options["sections"]:
+    if set(ON_REQUEST) & set(options["sections"]):
         smollm2_base.base_folder(options["base"], options["cache_dir"])
     if options["device"] not in DEVICES or (options["device"] == "cuda" and not torch.cuda.is_available()):
         raise BadInput(f"device must be cpu, or cuda where torch sees a GPU, got {options['device']}")
@@ -135,17 +138,16 @@ def run(options: dict) -> None:
     if "fidelity" in sections:
         drawn = VideoLike(dtype=torch.bfloat16)
         result.add("fidelity", "video_like", on_video_like(drawn, range(options["seeds"]), methods, allowances))
-    if "flipbook" in sections:
-        for frames in options["clip_frames"]:
-            clips = watched(frames, options["clips"])
-            real = {name: method for name, method in methods.items() if name not in HQQ}
-            result.add("fidelity", f"flipbook {frames} frames", on_clips(clips, real, allowances))
+    real = {name: method for name, method in methods.items() if name not in HQQ}
+    for section, overrides in WATCHING.items():
+        for frames in options["clip_frames"] if section in sections else ():
+            clips = watched(frames, options["clips"], overrides)
+            result.add("fidelity", f"{section} {frames} frames", on_clips(clips, real, allowances))
     if "text" in sections:
         folder = smollm2_base.ready_base(options["base"], options["cache_dir"])
         llm, words = read_folder(folder, "LlamaForCausalLM", "float32", "cpu")
         for tokens in options["text_tokens"]:
             read = text_read(llm, words, tokens, ROWS, options["stretches"])
-            real = {name: method for name, method in methods.items() if name not in HQQ}
             result.add("fidelity", f"text {tokens} tokens", on_clips(read, real, allowances))
     timed: dict[str, Method] = {**PEERS, **presets}
     device, dtype = options["device"], DEVICES[options["device"]]

@@ -18,8 +18,8 @@ from intpv.metrics.interval import bootstrap, ratio
 from .allowance import Allowances
 from .intpv_methods import Packed
 from .methods import Method
-from .mini_model_layers import Watched
 from .prefix import Specimen, VideoLike, sharpness
+from .watched_layers import Watched
 
 # Fidelity: what becomes of keys, values, attention and its output when a prefix is held by some method.
 

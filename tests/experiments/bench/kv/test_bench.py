@@ -43,7 +43,7 @@ def test_the_verb_writes_figures_and_a_table_as_it_goes(tmp_path, monkeypatch):
     ("wrong", "line"),
     [
         ("roundz=3", "roundz"),
-        ("sections=[sped]", r"some of fidelity, flipbook, speed, rows, decoder, text, got \['sped'\]"),
+        ("sections=[sped]", r"some of fidelity, flipbook, speed, rows, decoder, text, smollm2, got \['sped'\]"),
         ("sections=[]", r"sections must be a list with something in it, .*, got \[\]"),  # the last result as new
         ("device=gpu", "device must be cpu, or cuda where torch sees a GPU, got gpu"),
         ("options=[int3]", "kv_quant must be one of .*int2.*, got int3"),

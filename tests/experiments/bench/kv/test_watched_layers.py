@@ -6,14 +6,23 @@ import torch
 from experiments.bench.kv.fidelity import loss
 from experiments.bench.kv.intpv_methods import Ours
 from experiments.bench.kv.methods import FULL
-from experiments.bench.kv.mini_model_layers import watched
 from experiments.bench.kv.transformers_methods import Theirs
+from experiments.bench.kv.watched_layers import watched
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
     with torch.inference_mode():
-        return next(watched(8, 1, (f"data.root={tmp_path_factory.mktemp('clips')}",)))
+        return next(
+            watched(
+                8,
+                1,
+                (
+                    "rope_strategy=visual_only",
+                    f"data.root={tmp_path_factory.mktemp('clips')}",
+                ),
+            )
+        )
 
 
 def test_a_cache_in_full_precision_answers_as_the_model_does(clip):

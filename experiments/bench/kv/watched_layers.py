@@ -1,4 +1,4 @@
-"""The mini model's own keys, values and question rows on flipbook clips of a split that no policy was chosen on."""
+"""A model's own keys, values and question rows on flipbook clips of a split that no policy was chosen on."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -30,9 +30,9 @@ class Watched:
     logits: torch.Tensor  # (Q, vocabulary), of the answers' first tokens from the prefix in full precision
 
 
-def watched(frames: int, clips: int, overrides: tuple[str, ...] = ()) -> Iterator[Watched]:
-    """Clips of data.seed=1, regimes in turn, under visual_only; `overrides` as on the command line."""
-    chosen = [f"frames={frames}", "rope_strategy=visual_only", "data.seed=1", f"data.limit={clips}"]
+def watched(frames: int, clips: int, overrides: tuple[str, ...] = ("rope_strategy=visual_only",)) -> Iterator[Watched]:
+    """Clips of data.seed=1, regimes in turn; `overrides`, as on the command line, choose the model and its rotation."""
+    chosen = [f"frames={frames}", "data.seed=1", f"data.limit={clips}"]
     config, _ = unchecked([*chosen, "cache=off", "trainer.accelerator=cpu", *overrides])
     reader, video_llm = instantiate(config["video"]), build.video_llm(config)
     viewer = Viewer(video_llm, reader, build.cache(config), frames)
