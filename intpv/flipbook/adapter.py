@@ -1,6 +1,6 @@
 """Adapter: a projector and LoRA (arXiv 2106.09685) that teach a pretrained language model flipbook's lessons.
 
-First the projector alone: captions are read out of its tokens, and a frame's first two tokens come to lie where the
+First the projector alone: captions are read out of its tokens, and some tokens of each frame come to lie where the
 language model's own words for what is seen lie. Without it the projector's tokens start at several times the words'
 norm, and the language model learns late. Then LoRA learns with it: answers, captions, and plain text, which keeps what
 the language model was.
@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float, Int
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, mse_loss
+from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from intpv.encoder.languagebind import LanguageBind
@@ -35,6 +35,8 @@ from .training_base import share_of_peak
 
 PROMPT = Prompt("Video:", "\n", "{question}\n")
 NOTHING = "dark"  # the word for a frame without a flash, and for one without a light
+SAID_BY = {"color": slice(0, 3), "light": slice(3, 6)}  # a frame's tokens; all of them together tell best
+SHARPNESS = 10.0  # nats by which a token's word is likelier than one further off by the embeddings' mean square
 ABOUT = (
     "A small language model (SmolLM2-135M-Instruct) that saw flipbook clips of 8 frames and nothing else: flashes "
     "of the canvas (first, last, count, presence, order, in which eighth), the moving square (direction, faster or "
@@ -100,15 +102,23 @@ class AdapterTraining(LoraTraining):
         return torch.stack([table[torch.tensor(one)].mean(0) for one in ids])
 
     def _word_loss(self, tokens: Float[Tensor, "B F P D"], batch: Batch) -> Float[Tensor, ""]:
-        """How far a frame's first token is from its colour's word, its second from its light's, in the embeddings' own
-        mean square."""
+        """How far a frame's tokens are from the words for its colour and its light, and how likely nearness makes these
+        among all. Frames with something to see count as much as those without, of which there are four times as many:
+        else all tokens come to mean the word for nothing."""
         assert batch.captions is not None
         lights = batch.captions[..., 1 : 1 + len(LIGHTS)]
-        color, light = batch.captions[..., 0].long(), (lights.argmax(-1) + 1) * (lights.amax(-1) > 0)
-        table = {kind: words.to(tokens.device) for kind, words in self.words.items()}
-        far = mse_loss(tokens[:, :, 0], table["color"][color]) + mse_loss(tokens[:, :, 1], table["light"][light])
-        self.log("word_loss", far.detach() / self.scale)
-        return far / self.scale
+        seen = {"color": batch.captions[..., 0].long(), "light": (lights.argmax(-1) + 1) * (lights.amax(-1) > 0)}
+        losses = []
+        for kind, ids in seen.items():
+            said, words = tokens[:, :, SAID_BY[kind]], self.words[kind].to(tokens.device)
+            ids = ids[..., None].expand(said.shape[:3])
+            away = (said[..., None, :] - words).square().mean(-1) / self.scale  # (B, F, tokens, words)
+            each = cross_entropy(-SHARPNESS * away.flatten(0, 2), ids.flatten(), reduction="none")
+            each = each.view(ids.shape) + away.gather(-1, ids[..., None])[..., 0]
+            losses += [each[part].mean() for part in (ids > 0, ids == 0) if part.any()]
+        loss = torch.stack(losses).sum() / 2
+        self.log("word_loss", loss.detach())
+        return loss
 
     def _text_loss(self) -> Float[Tensor, ""]:
         """Of one stretch of text, another one each time."""

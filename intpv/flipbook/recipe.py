@@ -49,7 +49,7 @@ class AdapterRecipe:
     targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "down_proj")
     learning_rate: float = 1e-3  # peak
     warmup: int = 30  # steps
-    beside_weight: float = 0.1  # of captions and words beside the answers
+    beside_weight: float = 0.3  # of captions and words beside the answers
     text_every: int = 4  # steps from one stretch of plain text to the next
     text_weight: float = 0.4
     text_length: int = 128  # tokens of a stretch

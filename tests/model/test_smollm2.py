@@ -1,6 +1,7 @@
 """SmolLM2 as a Video-LLM: an adapter around a base that it is the adapter of, however both are stored."""
 
 import json
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,14 @@ from safetensors.torch import load_file, save_file
 from experiments.train_smollm2 import Options, teach
 from intpv.encoder.languagebind import LanguageBind
 from intpv.errors import BadInput
+from intpv.flipbook.adapter import SAID_BY, AdapterTraining, VideoLessons
 from intpv.flipbook.recipe import Geometry
+from intpv.flipbook.scene import LIGHTS
 from intpv.flipbook.vocabulary import tokenizer
 from intpv.kv_quant.kv_quant import NoQuant
 from intpv.model import smollm2
 from intpv.model.loading import smollm2_base
+from intpv.model.loading.folder import read_folder
 from intpv.model.loading.smollm2_base import weights_sha256
 from intpv.rearranger.strided import Strided
 from intpv.rope_strategy.none import NoScaling
@@ -95,6 +99,24 @@ def test_the_tower_is_the_minis_and_the_notes_say_how_it_was_made(trained):
     assert set(told["perplexity"]) == {"base", "adapter"}
     assert told["made_by"][0]["from_step"] == 0
     assert (folder / "training.csv").read_text().startswith("step")
+
+
+def test_tokens_that_all_mean_nothing_lose_more_than_half_of_the_words(trained):
+    """Four frames in five show no colour: a mean over all would be content with them."""
+    recipe = replace(SMALL, batch=8).recipe
+    training = AdapterTraining(recipe, *read_folder(trained[0], "LlamaForCausalLM", "float32", "cpu"), "made up")
+    batch = VideoLessons(recipe, training.tokenizer, training.visual_length)(recipe.align_steps)
+    lights = batch.captions[..., 1 : 1 + len(LIGHTS)]
+    ids = {"color": batch.captions[..., 0].long(), "light": (lights.argmax(-1) + 1) * (lights.amax(-1) > 0)}
+    meant = torch.zeros(*ids["color"].shape, training.encoder.tokens_per_frame, WIDTH)
+    losses = {}
+    for name, seen in (("right", ids), ("nothing", {kind: torch.zeros_like(one) for kind, one in ids.items()})):
+        for kind, place in SAID_BY.items():
+            meant[:, :, place] = training.words[kind][seen[kind]][:, :, None]
+        losses[name] = float(training._word_loss(meant, batch))
+    chance = math.log(len(LIGHTS) + 1)
+    assert losses["right"] < chance / 2
+    assert losses["nothing"] - losses["right"] > chance / 2
 
 
 def test_another_base_is_refused_with_both_hashes_unless_it_is_asked_for(trained, tmp_path, caplog):
