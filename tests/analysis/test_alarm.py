@@ -91,9 +91,8 @@ def test_of_run_folders(sweep, run_verb):
     text = (sweep / "alarm.md").read_text(encoding="utf-8")
     assert "- command: " in text
     assert "Loss against full precision" not in text
-    rows = [[cell.strip() for cell in line.strip("|\n ").split("|")] for line in text.splitlines() if line[:1] == "|"][
-        2:
-    ]
+    lines = [line for line in text.splitlines() if line.startswith("|")][2:]
+    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in lines]
     words = {(row[0], row[1]): row[-1] for row in rows}
     assert {what for what, _ in words} == {"strategy", "model"}
     for what in ("strategy", "model"):

@@ -26,6 +26,7 @@ def test_it_was_made_by_one_command_from_one_clean_commit(name):
     assert all(part["clean"] for part in parts)
     assert len({part["commit"] for part in parts}) == 1
     assert all("experiments.train_mini" in part["command"] for part in parts)
+    assert not any("/" in part["command"] for part in parts)  # a folder of the machine is nobody's to read
 
 
 @pytest.mark.parametrize("name", FOLDERS)
