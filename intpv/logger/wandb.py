@@ -109,7 +109,9 @@ class WandbMirror(Mirror):
             for file in _results(folder):
                 artifact.add_file(str(file))
             if artifact.manifest.entries:
-                self._run.log_artifact(artifact)
+                logged = self._run.log_artifact(artifact)
+                if self.must_arrive:  # an upload that fails later would only be noted in W&B's own log
+                    logged.wait()
             self._hash = results_hash(folder)
 
     def figures(self, figures: Sequence[Figure]) -> None:

@@ -228,6 +228,16 @@ class WandbServer:
         made = {"id": known["id"], "state": known["state"], "artifactSequence": sequence}
         return {"createArtifact": {"artifact": made}}
 
+    def ArtifactByID(self, given):
+        known = self.artifacts[given["id"]]
+        project = {"id": "p", "internalId": "1", "name": PROJECT, "entity": {"name": ENTITY}}
+        sequence = {"__typename": "ArtifactSequence", "name": known["input"]["artifactCollectionName"]}
+        said = {"id": known["id"], "artifactSequence": sequence | {"project": project}, "versionIndex": 0}
+        said |= {"artifactType": {"name": known["input"]["artifactTypeName"]}, "description": None, "metadata": "{}"}
+        said |= {"ttlDurationSeconds": -1, "ttlIsInherited": True, "tags": [], "historyStep": None, "aliases": []}
+        said |= {"state": known["state"], "size": 1, "digest": known["input"]["digest"], "commitHash": None}
+        return {"artifact": said | {"fileCount": 1, "createdAt": "2026-11-30T00:00:00Z", "updatedAt": None}}
+
     def CreateArtifactFiles(self, given):
         nodes = []
         for spec in given["input"]["artifactFiles"]:
