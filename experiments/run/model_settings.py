@@ -21,9 +21,10 @@ from .options import known_keys, nearest
 
 OWN_PARTS = ("intpv.json", "encoder/config.json", "encoder/model.safetensors")
 MINI = "intpv.model.mini.load"
+SMOLLM2 = "intpv.model.smollm2.load"
 OWN_FORMATS = {  # loader -> the files of its folders
     MINI: ("config.json", *OWN_PARTS),
-    "intpv.model.smollm2.load": ("adapter_config.json", "adapter_model.safetensors", *OWN_PARTS),
+    SMOLLM2: ("adapter_config.json", "adapter_model.safetensors", *OWN_PARTS),
 }
 DTYPES = ("bfloat16", "float16", "float32")
 CHOICES = {"weights": ("checkpoint", "random"), "text_after": ("grid", "video"), "dtype": DTYPES}
@@ -88,7 +89,7 @@ def check_model(model: Mapping, encoder: Mapping, choices: Mapping[str, str | No
         if model.get("tuned") is not None:
             tuned(model["path"], model["recipe"], model["seed"], model["tuned"])
         _check_trained_with(_folder(model), encoder, OWN_FORMATS[MINI])
-    elif model["_target_"] in OWN_FORMATS and model["path"] is not None:
+    elif model["_target_"] in OWN_FORMATS:
         if (folder := _folder(model)).is_dir():  # its loader says how one is made
             _check_trained_with(folder, encoder, OWN_FORMATS[model["_target_"]])
     elif "path" in model and model["path"] is None:
@@ -138,7 +139,8 @@ def _folder(model: Mapping) -> Path:
     path = model.get("path")
     if isinstance(path, str) and path:
         return Path(path).expanduser()
-    return shipped(model.get("recipe", "mini"), model.get("seed", 0))
+    named = "smollm2" if model["_target_"] == SMOLLM2 else "mini"
+    return shipped(model.get("recipe", named), model.get("seed", 0))
 
 
 def _json(model: Mapping, name: str) -> dict:

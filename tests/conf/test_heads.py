@@ -15,6 +15,7 @@ import yaml
 from huggingface_hub import constants
 
 from experiments.evaluate import main
+from intpv.model.loading import smollm2_base
 
 CONF = Path(__file__).parents[2] / "conf"
 HEAD = re.compile(r"^# python -m experiments\.evaluate (.*)$", re.MULTILINE)
@@ -44,7 +45,7 @@ def test_the_command_in_the_head_runs(file, folder, monkeypatch, capsys):
         f"data.root={folder / 'clips'}",
         *([f"cache.dir={folder / 'cache'}"] * ("cache=off" not in arguments)),
         *(["sweep.name=heads"] * single),
-        *(["frames=8,16"] * any(one.startswith("experiment=") for one in arguments)),  # hundreds of cells otherwise
+        *(["frames=16"] * any(one.startswith("experiment=") for one in arguments)),  # hundreds of cells otherwise
     ]
     monkeypatch.chdir(folder)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
@@ -59,10 +60,10 @@ def test_the_command_in_the_head_runs(file, folder, monkeypatch, capsys):
         assert ended.value.code != 0
         said = capsys.readouterr()
         assert re.search(r"data\.root: .* cannot be read|pip install pyarrow", " ".join((said.out + said.err).split()))
-    elif "smollm2" in COMMANDS[file]:  # what it needs is no part of the environment, and no adapter is trained here
+    elif "smollm2" in COMMANDS[file] and not find_spec(smollm2_base.PACKAGE):  # it is no part of the environment
         assert ended.value.code != 0
         said = capsys.readouterr()
-        assert re.search("make smol|experiments.train_smollm2", said.out + said.err)
+        assert "make smol" in said.out + said.err
     elif repository := to_download(arguments):
         assert ended.value.code == 1
         said = capsys.readouterr()

@@ -6,26 +6,27 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from intpv.flipbook.recipe import RECIPES, KVRecipe
+from intpv.flipbook.recipe import RECIPES, AdapterRecipe, KVRecipe, plain_recipe
 from intpv.shipped import WEIGHTS
 
-NOTES = {file.parent: json.loads(file.read_text())["training"] for file in sorted(WEIGHTS.glob("mini*/*/intpv.json"))}
+NOTES = {file.parent: json.loads(file.read_text())["training"] for file in sorted(WEIGHTS.glob("*/*/intpv.json"))}
 FOLDERS = {f"{folder.parent.name}-{folder.name}": folder for folder in NOTES}
+EVERY = {**RECIPES, "smollm2": AdapterRecipe()}
 
 
 @pytest.mark.parametrize("name", FOLDERS)
 def test_the_recipe_is_the_codes(name):
     folder = FOLDERS[name]
-    assert NOTES[folder]["recipe"] == asdict(replace(RECIPES[folder.parent.name], seed=int(folder.name)))
+    assert NOTES[folder]["recipe"] == plain_recipe(replace(EVERY[folder.parent.name], seed=int(folder.name)))
 
 
 @pytest.mark.parametrize("name", FOLDERS)
 def test_it_was_made_by_one_command_from_one_clean_commit(name):
-    parts = NOTES[FOLDERS[name]]["made_by"]
+    parts, verb = NOTES[FOLDERS[name]]["made_by"], "train_smollm2" if "smollm2" in name else "train_mini"
     assert parts[0]["from_step"] == 0
     assert all(part["clean"] for part in parts)
     assert len({part["commit"] for part in parts}) == 1
-    assert all("experiments.train_mini" in part["command"] for part in parts)
+    assert all(f"experiments.{verb} " in part["command"] for part in parts)
     assert not any("/" in part["command"] for part in parts)  # a folder of the machine is nobody's to read
 
 
@@ -55,4 +56,4 @@ def test_an_adapter_was_trained_by_its_recipe_from_one_clean_commit(name):
 
 
 def test_together_they_are_small():
-    assert sum(file.stat().st_size for file in WEIGHTS.rglob("*.safetensors") if "calibration" not in file.name) < 13e6
+    assert sum(file.stat().st_size for file in WEIGHTS.rglob("*.safetensors") if "calibration" not in file.name) < 21e6

