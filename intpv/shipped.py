@@ -10,7 +10,7 @@ EMBEDDED = WEIGHTS / "mini" / "0"  # the default
 
 
 def shipped(recipe: object = "mini", seed: object = 0) -> Path:
-    """The checkpoint folder of a recipe (mini | mini_long | smollm2) and a training seed; BadInput where none is shipped."""
+    """The folder of a recipe (mini | mini_long | smollm2) and a training seed; BadInput where none is shipped."""
     recipes = sorted(folder.name for folder in WEIGHTS.iterdir() if folder.is_dir())
     if not isinstance(recipe, str) or recipe not in recipes:
         raise BadInput(f"model.recipe must be one that is shipped ({', '.join(recipes)}), got {shown(recipe)}")

@@ -41,7 +41,8 @@ def load(
     cache_dir: str = "~/.cache/intpv/models",
     name: str = "smollm2",
 ) -> Model:
-    """The fields of conf/model/smollm2.yaml; `path` None is the adapter shipped of this training seed. Not `merged`, LoRA is computed beside the base's weights.
+    """The fields of conf/model/smollm2.yaml; `path` None is the adapter shipped of this training seed. Not `merged`,
+    LoRA is computed beside the base's weights.
 
     Raises BadInput where the base is missing or, `strict`, is not the one that the adapter was trained on, where the
     folder is incomplete, and where the encoder is another one; nothing is then loaded.

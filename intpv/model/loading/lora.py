@@ -4,6 +4,7 @@ PEFT itself only warns about weights that it finds no place for, which is how an
 every tensor of the folder is used, or the folder is refused.
 """
 
+import warnings
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -51,7 +52,10 @@ def merge(model: Model, path: str, apart: bool = False) -> Model:
     weights = _renamed(_read(file), _place_of_decoder(model.llm), file)
     config.target_modules = sorted({key.rsplit(".lora_", 1)[0] for key in weights})
     _check(model.llm, weights, file)
-    around = get_peft_model(model.llm, config)
+    config.base_model_name_or_path = None  # else PEFT warns of a decoder that lies elsewhere than where it was trained
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # PEFT's own, of a name that transformers will drop
+        around = get_peft_model(model.llm, config)
     loaded: Any = set_peft_model_state_dict(
         around, {f"base_model.model.{key}": value for key, value in weights.items()}
     )
