@@ -6,6 +6,8 @@ The paper leaves this open. Frames of the 7B's tower (3 x 224 x 224, float32) sp
 the tower's own width, 1024, before the projector. The share of prefill is by FLOPs, at the block's rate. One core.
 """
 
+from pathlib import Path
+
 import torch
 from hydra.utils import instantiate
 
@@ -19,7 +21,7 @@ from intpv.rearranger.rearranger import Rearranger
 from ..run.command import own_config, unchecked
 from ..run.messages import explained
 from ..run.options import options_of
-from ..run.provenance import provenance, write_result
+from ..run.provenance import line, provenance, write_result
 from ..run.threads import set_threads
 from .timing import alternate
 
@@ -39,9 +41,9 @@ def main() -> None:
     frames = list(options.frames)
     result = {"what": "Measure what grouping and reordering cost", "provenance": provenance()}
     result |= bench(SHAPES["video_llava_7b"], frames, options.rounds, torch.device(options.device))
-    write_result(options.out, result)
-    for row in result["rows"]:
-        print(*lines(row), sep="\n")
+    table = as_table(write_result(options.out, result))
+    Path(options.out).with_suffix(".md").write_text(table)
+    print(table)
 
 
 def bench(shape: Shape, frames: list[int], rounds: int, device: torch.device) -> dict:
@@ -91,16 +93,25 @@ def _share(ratio: dict, blocks: float) -> dict:
     return {name: 1 / (ratio[other] * blocks) for name, other in inverse.items()}
 
 
-def lines(row: dict) -> list[str]:
-    """One row for reading."""
-    share, prefill = (100 * row[key]["median"] for key in ("share_of_tower", "share_of_prefill_by_flops"))
-    ours = ", ".join(f"{name} {1e3 * one['seconds']['median']:.1f}" for name, one in row["split_and_merge"].items())
-    spent = row["split_and_merge"][PAPER]["seconds"]
-    return [
-        f"{row['frames']} frames: {PAPER} {1e3 * spent['median']:.1f} ms [{1e3 * spent['min']:.1f}, "
-        f"{1e3 * spent['max']:.1f}], {share:.2f} % of the tower, {prefill:.3f} % of prefill by FLOPs",
-        f"  ms: {ours}",
-    ]
+def as_table(found: dict) -> str:
+    """Median and extremes over the rounds; every figure is in the JSON too."""
+    heads = ["frames", f"{PAPER}, ms", "% of the tower", "% of prefill by FLOPs", "others, ms (median)"]
+    body = [_cells(row) for row in found["rows"]]
+    rows = [f"| {' | '.join(cells)} |" for cells in (heads, ["---"] * len(heads), *body)]
+    about = f"{found['what']}: frames of the 7B's tower, {found['rounds']} rounds, median [least, most]"
+    return "\n".join(["# bench grouping", "", about, "", line(found["provenance"]), "", *rows, ""])
+
+
+def _cells(row: dict) -> list[str]:
+    known = row["split_and_merge"]
+    others = ", ".join(f"{name} {1e3 * one['seconds']['median']:.1f}" for name, one in known.items() if name != PAPER)
+    shares = [_spread(row[name], 100, 4) for name in ("share_of_tower", "share_of_prefill_by_flops")]
+    return [str(row["frames"]), _spread(known[PAPER]["seconds"], 1e3, 1), *shares, others]
+
+
+def _spread(found: dict, unit: float, digits: int) -> str:
+    middle, least, most = (f"{unit * found[name]:.{digits}f}" for name in ("median", "min", "max"))
+    return f"{middle} [{least}, {most}]"
 
 
 if __name__ == "__main__":

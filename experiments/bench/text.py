@@ -33,7 +33,7 @@ from intpv.rope_strategy.rotation import Rotation
 
 from ..run.command import own_config
 from ..run.messages import explained
-from ..run.provenance import provenance, write_result
+from ..run.provenance import line, provenance, write_result
 
 BIN = 1024  # positions
 SECTIONS = ("positions", "prefix")
@@ -194,6 +194,8 @@ def text_table(found: dict) -> str:
         "",
         f"{found['model']}, window {found['window']:,} positions; {options['stretches']} stretches of "
         f"{options['tokens']:,} tokens of Python's documentation. Nats per token, lower is better.",
+        "",
+        line(found["provenance"]),
     ]
     if "positions" in found:
         ends = [min(end, options["tokens"]) for end in range(BIN, options["tokens"] + BIN, BIN)]

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from experiments.bench.grouping import bench, lines, rearrangers
+from experiments.bench.grouping import as_table, bench, rearrangers
+from experiments.run.provenance import provenance
 from intpv.cost.grouping import Regroup
 from intpv.cost.shape import read
 from intpv.options import CONF
@@ -25,7 +26,9 @@ def test_every_rearranger_is_timed_at_every_number_of_frames(shape):
         for share in ("share_of_tower", "share_of_prefill_by_flops"):
             assert 0 < row[share]["min"] <= row[share]["median"] <= row[share]["max"]
         assert all(one["seconds"]["min"] > 0 for one in row["split_and_merge"].values())
-        assert f"{row['frames']} frames" in lines(row)[0]
+    told = as_table({"what": "what it costs", "provenance": provenance(), **found}).splitlines()
+    assert [line.split(" ")[1] for line in told[-2:]] == ["8", "16"]
+    assert told[-1].count("[") == 3
 
 
 def test_what_is_timed_brings_every_frame_back(shape):

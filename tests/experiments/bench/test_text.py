@@ -7,6 +7,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from experiments.bench.text import DEFAULTS, TextReader, measure, text_table, valid_options
+from experiments.run.provenance import provenance
 from intpv.errors import BadInput
 
 from ...tiny import tiny_llama
@@ -57,7 +58,7 @@ def test_a_continuation_behind_a_prefix_in_full_precision_is_the_text_in_one(rea
 def test_both_sections_are_measured_and_shown(reader, text, tmp_path):
     small = {"continuation": 32, "policies": ["none", "int4"]}
     options = valid_options({**DEFAULTS, "out": str(tmp_path / "text.json"), "tokens": LENGTH, "prefix": 96, **small})
-    found = {"provenance": {"clean": False, "commit": "x"}, "model": "tiny", "window": WINDOW, "options": options}
+    found = {"provenance": provenance(), "model": "tiny", "window": WINDOW, "options": options}
     measure(reader, text, options, found)
     assert set(found["positions"]) == {"none 1", "linear 2", "linear 4", "ntk 2", "ntk 4", "yarn 2", "yarn 4"}
     assert found["prefix"]["none"]["beyond_none"] == [0.0, 0.0]
