@@ -42,11 +42,15 @@ KEPT = {
     BOARD: ("table.md", "leaderboard.md", "leaderboard.csv"),
 }
 STUDIES = {  # of FINDINGS.md: conf/experiment/<name>.yaml holds question, prediction and commands
-    **dict.fromkeys(("plateau", "synergy"), ("table.md", "attribution.md", "attribution.csv")),
+    **dict.fromkeys(("plateau", "synergy", "smollm2_plateau"), ("table.md", "attribution.md", "attribution.csv")),
     **dict.fromkeys(
-        ("dilution", "rope_sensitivity", "kv_fidelity", "kv_pruning", "windows"),
+        (
+            *("dilution", "rope_sensitivity", "kv_fidelity", "kv_pruning", "windows"),
+            *("smollm2_kv", "smollm2_temperature", "smollm2_dilution"),
+        ),
         ("table.md", "contrast.md", "contrast.csv"),
     ),
+    "smollm2_ablation": ("table.md", "contrast.md", "contrast.csv", "leaderboard.md", "accuracy.png"),
     "alarm": ("table.md", "alarm.md"),
     "speed": ("table.md", "kinds.md", "saturation.md"),
     "long_reasoning": ("table.md", "kinds.md", "order.md"),

@@ -130,8 +130,8 @@ def _lines(cells: Sequence[Cell]) -> Iterator[tuple[tuple[str, Setting], list[Sa
     found: dict[tuple[str, Setting], list[Sample]] = {}
     for cell in done:
         if cell.frames > fewest:
-            seed = dict(cell.seeds).get("model.seed")
-            model = cell.model if seed is None else f"{cell.model} {seed}"
+            seed, named = dict(cell.seeds).get("model.seed"), cell.recipe or cell.model
+            model = named if seed is None else f"{named} {seed}"
             for regime in regimes(done):
                 mine = [line for line in of_run(cell.samples(), cell) if line["labels"].get(LABEL, "") == regime]
                 found.setdefault((cell.strategy, Setting(model, cell.frames, regime)), []).extend(mine)

@@ -37,6 +37,7 @@ class Cell:
     data: str
     status: str  # done | running | failed | oom | damaged | newer | not started
     reason: str = ""  # why it failed, or what of it cannot be read, in one line
+    recipe: str = ""  # of a model that comes with the package in several trainings
     variant: str = ""  # other overrides in which it differs from other cells: `video.order=shuffled`
     seeds: tuple[tuple[str, int], ...] = ()  # (key, value), those that its config has
     metrics: dict[str, float] = field(default_factory=dict, compare=False)
@@ -141,6 +142,7 @@ def _read(folder: Path, composed: Composed | Damaged, overrides: list[str]) -> C
         status=state.status or "not started",
         reason=state.reason,
         variant=" ".join(others),
+        recipe=str(_value(composed.config, "model.recipe") or ""),
         seeds=tuple((key, seed) for key in SEEDS if isinstance(seed := _value(composed.config, key), int)),
         metrics=_metrics(run) if state.status == "done" else {},
     )

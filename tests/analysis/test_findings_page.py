@@ -10,6 +10,7 @@ from intpv.options import CONF
 
 PAGE = Path(RESULTS).parent / "FINDINGS.md"
 SECTION = re.compile(r"^## (.+?) \(`(\w+)`\)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+BENCH = re.compile(r"^## .+? \(`bench (\w+)`\)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 DECIMAL = re.compile(r"(?<![\w.])[-+]?\d+\.\d+(?![\w.]*\w)")
 SECTIONS = {name: text for _, name, text in SECTION.findall(PAGE.read_text(encoding="utf-8"))}
 
@@ -39,5 +40,13 @@ def test_the_prediction_is_the_one_that_was_written_before(study):
 def test_every_figure_stands_in_a_committed_table_of_the_study(study):
     known = "\n".join(file.read_text(encoding="utf-8") for file in (RESULTS / study).glob("*.md"))
     told = DECIMAL.findall(f"{part(study, 'Result')} {part(study, 'Shows')}")
+    assert told
+    assert [figure for figure in told if not re.search(rf"(?<![\w.]){re.escape(figure)}(?!\d)", known)] == []
+
+
+@pytest.mark.parametrize(("bench", "text"), BENCH.findall(PAGE.read_text(encoding="utf-8")))
+def test_every_figure_of_a_benchmark_stands_in_its_table(bench, text):
+    known = (RESULTS / f"bench_{bench}.md").read_text(encoding="utf-8")
+    told = DECIMAL.findall(text)
     assert told
     assert [figure for figure in told if not re.search(rf"(?<![\w.]){re.escape(figure)}(?!\d)", known)] == []

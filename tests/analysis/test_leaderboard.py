@@ -1,6 +1,7 @@
 """The leaderboard: who holds everywhere comes first, differences are judged together, what is missing is named."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -46,6 +47,12 @@ def test_a_place_has_every_answer_of_its_regime_and_seeds_stay_apart(sweep):
     ]
     slow = [line["correct"] for line in lines if line["labels"]["regime"] == "slow"]
     assert board["peak"][settings[3]].accuracy == np.mean(slow)
+
+
+def test_trainings_by_another_recipe_are_a_model_of_their_own(sweep):
+    cells = read_sweep(sweep)
+    board = leaderboard.leaderboard([*cells, *(replace(cell, recipe="mini_long") for cell in cells)], "visual_only")
+    assert {setting.model for setting in board["steady"]} == {"mini", "mini_long"}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import math
 import re
 import sys
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -140,3 +141,13 @@ def test_nineteen_of_twenty_intervals_hold_the_truth():
     rhos = (ranks[..., 0] * ranks[..., 1]).sum(1) / (ranks[..., 0] ** 2).sum(1)
     held = [low <= truth <= high for low, high in (spearman_interval(rho, count) for rho in rhos)]
     assert np.mean(held) == pytest.approx(0.95, abs=0.02)
+
+
+PREDICTIONS = sorted((Path(__file__).parents[2] / "analysis/predictions").glob("*.json"))
+
+
+@pytest.mark.parametrize("file", PREDICTIONS, ids=lambda file: file.stem)
+def test_a_committed_prediction_is_as_it_was_written(file):
+    content = transfer._read(file)
+    assert content["for"] == file.stem
+    assert content["for"] not in {one["model"] for one in content["from"]}
