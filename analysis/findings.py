@@ -46,7 +46,7 @@ STUDIES = {  # of FINDINGS.md: conf/experiment/<name>.yaml holds question, predi
     **dict.fromkeys(
         (
             *("dilution", "rope_sensitivity", "kv_fidelity", "kv_pruning", "windows"),
-            *("smollm2_kv", "smollm2_temperature", "smollm2_dilution"),
+            *("smollm2_kv", "smollm2_sink", "smollm2_temperature", "smollm2_dilution"),
         ),
         ("table.md", "contrast.md", "contrast.csv"),
     ),

@@ -83,5 +83,6 @@ def test_vidkv_like_differs_from_kivi_in_its_values_alone():
         (LLAMA_7B, _video(8, 257, 40)),
     ],
 )
-def test_best2_keeps_to_two_and_a_half_bits_with_everything_counted(shape, layout):
-    assert _bits(_option("best2"), shape, layout) <= 2.5 < _bits(_option("kivi"), shape, layout)
+@pytest.mark.parametrize("option", ["best2", "best2_sink"])
+def test_both_bests_keep_to_two_and_a_half_bits_with_everything_counted(option, shape, layout):
+    assert _bits(_option(option), shape, layout) <= 2.5 < _bits(_option("kivi"), shape, layout)
