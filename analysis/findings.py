@@ -76,7 +76,8 @@ def section() -> str:
         f"clips and {asked} questions each, of {pairs[0]['runs'] // trainings} splits not used for tuning, KV "
         f"unquantised "
         f"([table]({_at(SCALING)})). What `make ablation` shows, on the default split and with KV widths, is "
-        f"[this table]({_at('mini_ablation')}). The paper's open questions: [findings](analysis/FINDINGS.md)."
+        f"[this table]({_at('mini_ablation')}). The paper's open questions, and a real language model, which ranks "
+        f"strategies otherwise at 64 frames: [findings](analysis/FINDINGS.md)."
     )
     kv = [_kv(_cells(POLICIES), _pairs(POLICIES), trainings)] if POLICIES in _there() else []
     items = [_alone(pairs), _others(cells, pairs), _board(), *kv, _bench(), _limits(first, trainings)]
