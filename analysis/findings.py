@@ -46,11 +46,12 @@ STUDIES = {  # of FINDINGS.md: conf/experiment/<name>.yaml holds question, predi
     **dict.fromkeys(
         (
             *("dilution", "rope_sensitivity", "kv_fidelity", "kv_pruning", "windows"),
-            *("smollm2_kv", "smollm2_sink", "smollm2_temperature", "smollm2_dilution"),
+            *("smollm2_kv", "smollm2_temperature", "smollm2_dilution"),
         ),
         ("table.md", "contrast.md", "contrast.csv"),
     ),
     "smollm2_ablation": ("table.md", "contrast.md", "contrast.csv", "leaderboard.md", "accuracy.png"),
+    "smollm2_sink": ("table.md",),
     "alarm": ("table.md", "alarm.md"),
     "speed": ("table.md", "kinds.md", "saturation.md"),
     "long_reasoning": ("table.md", "kinds.md", "order.md"),
