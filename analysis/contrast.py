@@ -180,7 +180,7 @@ def _place(cell: Cell, key: str) -> Place:
         kept = [one for one in fields if f"{group}.{one.partition('=')[0]}" != key]
         parts[group] = " ".join([option] * (group != key) + kept)
     parts["variant"] = " ".join(one for one in cell.variant.split() if one.partition("=")[0] != key)
-    return tuple((name, value) for name, value in parts.items() if name != key)
+    return tuple((name, value) for name, value in parts.items() if name != key or (value and name in LABELLED))
 
 
 def _told(place: Place, same: set[tuple[str, str]]) -> list[str]:

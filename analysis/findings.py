@@ -41,15 +41,11 @@ KEPT = {
     POLICIES: ("table.md", "pooled.csv", "differences.csv"),
     BOARD: ("table.md", "leaderboard.md", "leaderboard.csv"),
 }
+CONTRASTED: tuple[str, ...] = ("dilution", "rope_sensitivity", "kv_fidelity", "kv_pruning", "windows", "smollm2_kv")
+CONTRASTED += ("smollm2_temperature", "smollm2_dilution")
 STUDIES = {  # of FINDINGS.md: conf/experiment/<name>.yaml holds question, prediction and commands
     **dict.fromkeys(("plateau", "synergy", "smollm2_plateau"), ("table.md", "attribution.md", "attribution.csv")),
-    **dict.fromkeys(
-        (
-            *("dilution", "rope_sensitivity", "kv_fidelity", "kv_pruning", "windows"),
-            *("smollm2_kv", "smollm2_temperature", "smollm2_dilution"),
-        ),
-        ("table.md", "contrast.md", "contrast.csv"),
-    ),
+    **dict.fromkeys(CONTRASTED, ("table.md", "contrast.md", "contrast.csv")),
     "smollm2_ablation": ("table.md", "contrast.md", "contrast.csv", "leaderboard.md", "accuracy.png"),
     "smollm2_sink": ("table.md",),
     "alarm": ("table.md", "alarm.md"),
@@ -75,9 +71,8 @@ def section() -> str:
     head = (
         f"Skill of the mini model{_mean_of(trainings)} on flipbook in % [95 % interval], slow / fast clips: {clips} "
         f"clips and {asked} questions each, of {pairs[0]['runs'] // trainings} splits not used for tuning, KV "
-        f"unquantised "
-        f"([table]({_at(SCALING)})). What `make ablation` shows, on the default split and with KV widths, is "
-        f"[this table]({_at('mini_ablation')}). The paper's open questions, and a real language model, which ranks "
+        f"unquantised ([table]({_at(SCALING)})). What `make ablation` shows, on the default split and with KV widths, "
+        f"is [this table]({_at('mini_ablation')}). The paper's open questions, and a real language model, which ranks "
         f"strategies otherwise at 64 frames: [findings](analysis/FINDINGS.md)."
     )
     kv = [_kv(_cells(POLICIES), _pairs(POLICIES), trainings)] if POLICIES in _there() else []

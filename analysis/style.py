@@ -52,6 +52,7 @@ KV_POLICIES = {  # option -> how a reader calls it, behind "KV", and its mark; n
     "k4v2": ("4-bit keys, 2-bit values", (3, 1, 0)),
     "vidkv_like": ("VidKV-like", (6, 1, 0)),
     "best2": ("best2", (5, 2, 0)),
+    "best2_sink": ("best2, sink kept", (5, 2, 36)),
     "paper_channel": ("static 2 bits per channel", "1"),
     "paper_tensor": ("static 2 bits per tensor", "2"),
     "tensor2": ("2 bits per tensor", (6, 2, 0)),

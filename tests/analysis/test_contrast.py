@@ -1,6 +1,7 @@
 """Contrasts of one setting: what was put in is found, nothing is found where nothing was, what is missing is named."""
 
 import csv
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -48,6 +49,14 @@ def test_a_difference_in_one_training_alone_is_not_told(tmp_path, write_cell, an
     for one in contrasts(read_sweep(tmp_path), "kv_quant=none")[0]:
         assert one.p < 0.05
         assert not one.is_told_apart
+
+
+def test_one_option_with_several_settings_of_its_own_is_several(sweep):
+    """kv_quant=int2 with one sink and with four are two cells, neither of them full precision's other."""
+    cells = [cell for cell in read_sweep(sweep) if cell.kv_quant != "int4"]
+    several = [replace(cell, kv_quant="int2 sinks=1") if cell.kv_quant == "int2" else cell for cell in cells]
+    with pytest.raises(BadInput, match="no two finished cells differ in kv_quant alone"):
+        contrasts(several, "kv_quant=none")
 
 
 def test_the_page_and_the_table_hold_the_same_figures(sweep, run_verb):
