@@ -41,19 +41,19 @@ KEPT = {
     POLICIES: ("table.md", "pooled.csv", "differences.csv"),
     BOARD: ("table.md", "leaderboard.md", "leaderboard.csv"),
 }
-CONTRASTED: tuple[str, ...] = ("dilution", "rope_sensitivity", "kv_fidelity", "kv_pruning", "windows", "smollm2_kv")
-CONTRASTED += ("smollm2_temperature", "smollm2_dilution")
+CONTRAST = ("table.md", "contrast.md", "contrast.csv")
 STUDIES = {  # of FINDINGS.md: conf/experiment/<name>.yaml holds question, prediction and commands
     **dict.fromkeys(("plateau", "synergy", "smollm2_plateau"), ("table.md", "attribution.md", "attribution.csv")),
-    **dict.fromkeys(CONTRASTED, ("table.md", "contrast.md", "contrast.csv")),
-    "smollm2_ablation": ("table.md", "contrast.md", "contrast.csv", "leaderboard.md", "accuracy.png"),
+    **dict.fromkeys(("dilution", "rope_sensitivity", "kv_fidelity", "kv_pruning", "windows"), CONTRAST),
+    **dict.fromkeys(("smollm2_kv", "smollm2_temperature", "smollm2_dilution"), CONTRAST),
+    "smollm2_ablation": (*CONTRAST, "leaderboard.md", "accuracy.png"),
     "smollm2_sink": ("table.md",),
     "alarm": ("table.md", "alarm.md"),
     "speed": ("table.md", "kinds.md", "saturation.md"),
     "long_reasoning": ("table.md", "kinds.md", "order.md"),
     **dict.fromkeys(("temporal_drift", "order_check"), ("table.md", "drift.md")),
-    "longer": ("table.md", "contrast.md", "contrast.csv", "pareto.png", "slow.md"),
-    "longer_evict": ("table.md", "contrast.md", "contrast.csv", "pareto.png"),
+    "longer": (*CONTRAST, "pareto.png", "slow.md"),
+    "longer_evict": (*CONTRAST, "pareto.png"),
 }
 STRATEGIES, FRAMES = ("none", "linear", "ntk", "yarn", "visual_only"), (8, 16, 32, 64)
 REGIMES = ("slow", "fast")

@@ -15,6 +15,7 @@ from intpv.bounds import check_whole
 from intpv.cost import closed_form
 from intpv.cost.grouping import Block, Regroup
 from intpv.cost.shape import SHAPES, Shape
+from intpv.escape import markdown_table
 from intpv.rearranger.group_length import check_frames
 from intpv.rearranger.rearranger import Rearranger
 
@@ -96,10 +97,9 @@ def _share(ratio: dict, blocks: float) -> dict:
 def as_table(found: dict) -> str:
     """Median and extremes over the rounds; every figure is in the JSON too."""
     heads = ["frames", f"{PAPER}, ms", "% of the tower", "% of prefill by FLOPs", "others, ms (median)"]
-    body = [_cells(row) for row in found["rows"]]
-    rows = [f"| {' | '.join(cells)} |" for cells in (heads, ["---"] * len(heads), *body)]
+    rows = markdown_table(heads, [_cells(row) for row in found["rows"]])
     about = f"{found['what']}: frames of the 7B's tower, {found['rounds']} rounds, median [least, most]"
-    return "\n".join(["# bench grouping", "", about, "", line(found["provenance"]), "", *rows, ""])
+    return "\n".join(["# bench grouping", "", about, "", line(found["provenance"]), "", rows])
 
 
 def _cells(row: dict) -> list[str]:

@@ -21,10 +21,9 @@ from .options import known_keys, nearest
 
 OWN_PARTS = ("intpv.json", "encoder/config.json", "encoder/model.safetensors")
 MINI = "intpv.model.mini.load"
-SMOLLM2 = "intpv.model.smollm2.load"
 OWN_FORMATS = {  # loader -> the files of its folders
     MINI: ("config.json", *OWN_PARTS),
-    SMOLLM2: ("adapter_config.json", "adapter_model.safetensors", *OWN_PARTS),
+    "intpv.model.smollm2.load": ("adapter_config.json", "adapter_model.safetensors", *OWN_PARTS),
 }
 DTYPES = ("bfloat16", "float16", "float32")
 CHOICES = {"weights": ("checkpoint", "random"), "text_after": ("grid", "video"), "dtype": DTYPES}
@@ -139,7 +138,7 @@ def _folder(model: Mapping) -> Path:
     path = model.get("path")
     if isinstance(path, str) and path:
         return Path(path).expanduser()
-    named = "smollm2" if model["_target_"] == SMOLLM2 else "mini"
+    named = model["_target_"].split(".")[-2]  # the module of a loader of ours is called as what it loads
     return shipped(model.get("recipe", named), model.get("seed", 0))
 
 
