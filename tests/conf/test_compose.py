@@ -59,6 +59,7 @@ def test_every_model_loads_or_says_how_to_download_it(model, tmp_path, monkeypat
     """Without a network and with an empty cache; the encoder is the one that the option itself chooses."""
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
     config = OmegaConf.to_container(compose("config", [f"model={model}"]), resolve=True)
     repository, encoder = config["model"].get("path") or EXAMPLE.get(model), instantiate(config["encoder"])
     if repository is None and (model not in NEEDED or find_spec(NEEDED[model])):

@@ -48,6 +48,7 @@ def test_the_command_in_the_head_runs(file, folder, monkeypatch, capsys):
         *(["frames=16"] * any(one.startswith("experiment=") for one in arguments)),  # hundreds of cells otherwise
     ]
     monkeypatch.chdir(folder)
+    monkeypatch.setenv("HOME", str(folder))  # a base that the user's own cache has would be found without its package
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "hub"))
     monkeypatch.setattr(sys, "argv", ["evaluate", *arguments, *small])
