@@ -1,6 +1,7 @@
 """Bounds: a setting that must be a whole number, a text, or true or false; YAML and shells make other things of it."""
 
 import os
+from collections.abc import Sequence
 
 from intpv.errors import BadInput
 
@@ -11,6 +12,14 @@ def check_whole(key: str, value: object, least: int = 1, or_null: bool = False) 
         return
     null = " or null" if or_null else ""
     raise BadInput(f"{key} must be a whole number of at least {least}{null}, got {shown(value)}")
+
+
+def check_list(key: str, value: object, least: int = 1) -> None:
+    """BadInput unless `value` is a list, empty or of whole numbers of at least `least`."""
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise BadInput(f"{key} must be a list of whole numbers, got {shown(value)}")
+    for one in value:
+        check_whole(f"each of {key}", one, least)
 
 
 def check_flag(key: str, value: object) -> None:

@@ -3,6 +3,7 @@
 import pytest
 from hydra import compose, initialize_config_dir
 
+from intpv.bounds import check_list
 from intpv.errors import BadInput
 from intpv.kv_quant.kv_quant import KVQuant
 from intpv.options import CONF, option
@@ -37,3 +38,18 @@ def test_it_may_be_used_inside_an_application_of_hydras():
     with initialize_config_dir(str(CONF), version_base="1.3"):
         option("kv_quant", "int2")
         assert compose("rope_strategy/linear").rope_strategy.factor == "auto"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (3, "must be a list of whole numbers, got 3"),
+        ("012", "must be a list of whole numbers, got 012"),
+        (None, "must be a list of whole numbers, got null"),
+        ([0, -1], "each of kv_quant.skip_layers must be a whole number of at least 0, got -1"),
+        ([True], "each of kv_quant.skip_layers must be a whole number of at least 0, got true"),
+    ],
+)
+def test_a_list_is_one_of_whole_numbers(value, said):
+    with pytest.raises(BadInput, match=said):
+        check_list("kv_quant.skip_layers", value, 0)

@@ -26,7 +26,7 @@ def _packs(subject: Subject, policy: KVQuant | NoQuant) -> str:
         length=keys.shape[1],
         element_size=keys.element_size(),
         layout=prefill.layout,
-        devices=len({keys.device for keys, _ in prefill.layers}),
+        devices=len({keys.device for layer, (keys, _) in enumerate(prefill.layers) if layer not in policy.skip_layers}),
     )
     equal("bytes held", packed.ledger()["total"], expected, "closed form")
     return f"{expected:,} bytes, as the closed form; {packed.bits_per_element:.2f} bits per element"

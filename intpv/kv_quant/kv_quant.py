@@ -31,7 +31,7 @@ class Packing:
     length: int  # S, tokens
     # a layer's number, keys (after rotation) and values, and which of the prefix' tokens they are, where not all
     store: Callable[[int, Tensor, Tensor, Tensor | None], PackedLayer]
-    quantised: int = 0  # tokens of a layer that become codes, keys and values counted apart
+    quantised: int = 0  # tokens that become codes, counted in each layer and in keys and values apart
     drift: Callable[[list[PackedLayer]], Drift | None] = lambda _: None
     layers: list[PackedLayer] = field(default_factory=list)
     elements: int = 0  # of all layers that were added
@@ -61,7 +61,7 @@ class Packing:
         return PackedPrefix(
             layers=self.layers,
             length=self.length,
-            quantised=self.quantised * self.elements // (2 * self.length),
+            quantised=self.quantised * self.elements // (2 * self.length * len(self.layers)),
             elements=self.elements,
             dtype=self.dtype,
             drift=self.drift(self.layers),
@@ -104,6 +104,7 @@ class NoQuant:
         return Packing(layout.length, lambda _, k, v, tokens: PackedLayer((Run(Dense(k), Dense(v)),), self.decode))
 
     step = 1  # token, as `Policy.step`
+    skip_layers = ()  # there is nothing to leave out
 
     def growing(
         self,
@@ -165,6 +166,7 @@ class KVQuant(Policy):
         Where layers are left tokens of their own, `layout` is as long as what each is left, `angles` are of all.
         """
         zone, quantised_sides = self.zone(layout), self.keys.is_quantised + self.values.is_quantised
+        quantised_layers = self.quantised_layers(layers)
         turned: dict[torch.device, PreRope | None] = {}  # one for all layers of a device
         origin = origin and cache(origin)
 
@@ -173,6 +175,8 @@ class KVQuant(Policy):
                 for side in (self.keys, self.values):
                     side.check(keys.shape[2])
                 self._check_share(zone.tokens, layout.length)
+            if index in self.skip_layers:
+                return PackedLayer((_exempt(keys, values),), self.decode)
             _check_finite(index, keys, values)
             if keys.device not in turned:
                 turned[keys.device] = self._pre_rope(zone, keys, angles, layout, tokens is None)
@@ -182,9 +186,8 @@ class KVQuant(Policy):
             grid = self._ranges.grids(self, layers, keys, origin)[index]
             return self._pack_layer(keys, values, zone, pre_rope, grid)
 
-        return Packing(
-            layout.length, store, quantised_sides * zone.tokens, lambda packed: self._ranges.drift(self, packed)
-        )
+        codes = quantised_layers * quantised_sides * zone.tokens
+        return Packing(layout.length, store, codes, lambda packed: self._ranges.drift(self, packed))
 
     def growing(
         self,
@@ -202,6 +205,8 @@ class KVQuant(Policy):
             if index == first == 0:
                 for side in (self.keys, self.values):
                     side.check(keys.shape[2])
+            if index in self.skip_layers:
+                return _exempt(keys, values)
             _check_finite(index, keys, values)
             if keys.device not in turned:
                 turned[keys.device] = self._pre_rope(Zone(0, zone.tokens), keys, zone_angles, layout, alike=False)

@@ -1,9 +1,10 @@
 """Policy: which bits, groups and coordinates keys and values are quantised with, and the bytes that this comes to."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from math import lcm
 
-from intpv.bounds import check_whole, shown
+from intpv.bounds import check_list, check_whole, shown
 from intpv.errors import BadInput
 from intpv.kv_quant import basis
 from intpv.kv_quant.calibrated import DYNAMIC
@@ -34,6 +35,7 @@ class Policy:
     pre_rope: bool = False  # keys are quantised as they were before rotation
     sinks: int = 4  # tokens in full precision at the start; where groups are temporal, up to the end of a frame
     tail: int = 0  # tokens in full precision at the end; where groups are temporal, from the start of a frame
+    skip_layers: Sequence[int] = ()  # layers in full precision, counted from 0
     calibration: str | None = DYNAMIC  # ranges: dynamic (the prefix' own), embedded (the mini model's), or a file
     range_multiplier: float | int = 1.0  # of calibrated ranges
     decode: str = "auto"  # how the packed prefix is attended to: auto | eager | compiled | triton
@@ -41,6 +43,8 @@ class Policy:
     def __post_init__(self):
         for name in ("sinks", "tail"):
             check_whole(f"kv_quant.{name}", getattr(self, name), 0)
+        check_list("kv_quant.skip_layers", self.skip_layers, 0)
+        object.__setattr__(self, "skip_layers", tuple(sorted({*self.skip_layers})))  # a list cannot be hashed
         check_decode(self.decode)
         check_calibrated(self.calibration, self.range_multiplier, (self.keys, self.values))  # sides check themselves
 
@@ -58,6 +62,14 @@ class Policy:
         """int2, or K4V2 where keys and values differ."""
         keys, values = self.keys.bits, self.values.bits
         return f"int{keys}" if keys == values else f"K{keys}V{values}"
+
+    def quantised_layers(self, layers: int) -> int:
+        """How many of a decoder's. BadInput where `skip_layers` names one that it has not, or all."""
+        if strange := [layer for layer in self.skip_layers if layer >= layers]:
+            raise BadInput(f"kv_quant.skip_layers must be of the model's layers 0 to {layers - 1}, got {strange[0]}")
+        if len(self.skip_layers) == layers:
+            raise BadInput(f"kv_quant.skip_layers names all {layers} layers: {self.label} would quantise none")
+        return layers - len(self.skip_layers)
 
     @property
     def groups_frames(self) -> bool:
@@ -103,18 +115,21 @@ class Policy:
         """Bytes of a packed prefix, to the byte; `element_size` is that of the model's dtype, for the exempt tokens.
 
         `layout` (of `length` tokens) is needed only where groups are temporal: it says where the frames are;
-        and for keys before RoPE where frames are grids, whose positions have three axes. `devices` are those that the
-        layers lie on: each has a table of angles; `evicted`: each layer has its own tokens, and so its own positions.
+        and for keys before RoPE where frames are grids, whose positions have three axes. `devices` are those that
+        quantised layers lie on: each has a table of angles; `evicted`: each layer has its own tokens, and so its own
+        positions.
         """
+        quantised = self.quantised_layers(layers)
         layout = layout or Layout((Span(length),))
         zone = self.zone(layout)
-        exempt = 2 * kv_heads * (length - zone.tokens) * head_dim * element_size
+        exact = 2 * kv_heads * head_dim * element_size  # bytes of a token in full precision
         sides = sum(side.nbytes(zone, kv_heads, head_dim, element_size) for side in (self.keys, self.values))
         angles = 0
         if self.keys.is_pre_rope:
             axes = basis.axes_of(layout)
-            angles = basis.nbytes(zone.tokens, head_dim, axes, devices, layers if evicted else None)
-        return layers * (exempt + sides) + angles
+            angles = basis.nbytes(zone.tokens, head_dim, axes, devices, quantised if evicted else None)
+        exempt = quantised * (length - zone.tokens) + (layers - quantised) * length
+        return exempt * exact + quantised * sides + angles
 
     def _fields_of(self, side: str) -> dict:
         return {

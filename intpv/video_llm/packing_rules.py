@@ -61,6 +61,7 @@ class PackingRules:
     def nbytes(self, layout: Layout, count: int | None = None) -> int:
         """Of a packed prefix, before there is one; `count` where each layer is left so many of its tokens."""
         shape, layers = self.decoder.config.get_text_config(decoder=True), self.decoder.get_submodule("layers")
+        quantised = [layer for index, layer in enumerate(layers.children()) if index not in self.kv_quant.skip_layers]
         kept = layout if count is None else _shortened(layout, count)
         return self.kv_quant.closed_form_bytes(
             layers=shape.num_hidden_layers,
@@ -69,7 +70,7 @@ class PackingRules:
             length=kept.length,
             layout=kept,
             element_size=self.decoder.dtype.itemsize,
-            devices=len({weight.device for weight in layers.parameters()}),
+            devices=len({weight.device for layer in quantised for weight in layer.parameters()}),
             evicted=count is not None,
         )
 

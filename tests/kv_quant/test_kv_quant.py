@@ -1,6 +1,7 @@
 """Packed prefixes: order, what stays exact, refusals; and nothing held of the dense cache."""
 
 import logging
+from dataclasses import replace
 
 import pytest
 import torch
@@ -47,6 +48,31 @@ def test_blocks_keep_the_order_and_the_exempt_tokens(length, changes):
             assert torch.equal(restored[:, end:], original[:, end:])
             error = (restored - original)[:, policy.sinks : end]
             assert 0 < error.abs().max() < original.abs().max() / (2**policy.bits - 1) * 1.01
+
+
+@pytest.mark.parametrize("changes", [{}, {"pre_rope": True}])
+def test_skipped_layers_stay_as_they_are_and_the_others_are_packed_as_ever(changes):
+    layers, policy = _layers(40, layers=3), _policy(skip_layers=[2, 0], **changes)
+    layout, angles = Layout((Span(40),)), torch.arange(40)[:, None] * torch.rand(8)
+    packed, all_packed = (one.pack(layers, layout, angles) for one in (policy, replace(policy, skip_layers=[])))
+    for index in (0, 2):
+        for restored, original in zip(_dense(packed.layers[index]), layers[index], strict=True):
+            assert torch.equal(restored, original)
+            assert restored.untyped_storage().data_ptr() != original.untyped_storage().data_ptr()
+    assert all(map(torch.equal, _dense(packed.layers[1]), _dense(all_packed.layers[1])))
+    assert packed.quantised_fraction == all_packed.quantised_fraction / 3
+    assert policy == replace(policy, skip_layers=[0, 2, 2])
+
+
+@pytest.mark.parametrize(
+    ("skipped", "said"),
+    [([2], "kv_quant.skip_layers must be of the model's layers 0 to 1, got 2"), ([0, 1], "int4 would quantise none")],
+)
+def test_layers_that_are_not_there_or_all_of_them_cannot_be_skipped(skipped, said):
+    with pytest.raises(BadInput, match=said):
+        _pack(_policy(skip_layers=skipped), _layers(40))
+    with pytest.raises(BadInput, match=said):
+        _policy(skip_layers=skipped).closed_form_bytes(layers=2, kv_heads=2, head_dim=16, length=40, element_size=4)
 
 
 def test_fewer_bits_more_error_less_memory():

@@ -18,7 +18,7 @@ DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 
 
 @st.composite
-def policies(draw, head_dim, calibration=None):
+def policies(draw, head_dim, calibration=None, layers=1):
     sides = {}
     for side in ("key", "value"):
         granularity = draw(st.sampled_from(["tensor", "channel", *(["token", "temporal"] * (not calibration))]))
@@ -37,6 +37,7 @@ def policies(draw, head_dim, calibration=None):
         pre_rope=draw(st.booleans()),
         sinks=draw(st.integers(0, 6)),
         tail=draw(st.integers(0, 6)),
+        skip_layers=draw(st.lists(st.integers(0, layers - 1), max_size=layers - 1)),
         calibration=calibration or "dynamic",
         **sides,
     )
@@ -53,7 +54,7 @@ def test_bytes_are_the_closed_form(static, calibrated, origin, data):
     frames = (Span(per_frame, float(t)) for t in range(draw(st.integers(13, 20))))  # sinks and tail leave some
     layout = Layout((Span(draw(st.integers(0, 7))), *frames, Span(draw(st.integers(0, 7)))))
     path = calibrated(layers, kv_heads, d, tokens=5, prefixes=1)[0] if static else None
-    length, policy = layout.length, draw(policies(d, path))
+    length, policy = layout.length, draw(policies(d, path, layers))
     pairs = [tuple(torch.randn(2, kv_heads, length, d).to(dtype)) for _ in range(layers)]
     packed = policy.pack(pairs, layout, torch.arange(length)[:, None] * torch.rand(d // 2), origin)
     shape = {"layers": layers, "kv_heads": kv_heads, "head_dim": d, "length": length, "element_size": dtype.itemsize}

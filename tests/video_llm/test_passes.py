@@ -169,6 +169,14 @@ def test_early_is_laid_out_as_late_and_equals_it_where_nothing_quantised_was_rea
                 torch.testing.assert_close(mine[:, :whole], theirs[:, :whole], atol=1e-5, rtol=1e-5)
 
 
+def test_a_skipped_layer_stays_as_it_is_early_too():
+    kv = option("kv_quant", "int2", skip_layers=[0])  # the first layer reads no other's codes
+    late, early = (video_llm(one, kv=kv).watch(*clip(FRAMES)).packed for one in (LATE, EARLY))
+    assert early.ledger() == late.ledger()
+    for mine, theirs in zip(*(zip(*one.layers[0].blocks(), strict=True) for one in (early, late)), strict=True):
+        torch.testing.assert_close(torch.cat(mine, 1), torch.cat(theirs, 1), atol=1e-5, rtol=1e-5)
+
+
 def test_early_codes_are_other_numbers_and_the_fewer_bits_the_more():
     off = {}
     for preset in ("int8", "int2"):
