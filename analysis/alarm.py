@@ -106,7 +106,7 @@ def _observed(cell: Cell, other: Cell, reference: str, read: Callable[[Cell], li
         if all(line.get("loglik") for pair in both for line in pair):
             signals["entropy of options"] = mean([_entropy(line) - _entropy(before) for line, before in both])
     seeds = " ".join(f"{key}={seed}" for key, seed in cell.seeds)
-    return Observed(f"{cell.model} {seeds}".strip(), cell.strategy, loss, signals)
+    return Observed(f"{cell.recipe or cell.model} {seeds}".strip(), cell.strategy, loss, signals)
 
 
 def _entropy(line: Sample) -> float:

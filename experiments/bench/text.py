@@ -20,6 +20,7 @@ from transformers import DynamicCache, PreTrainedModel
 
 from intpv.bounds import check_whole
 from intpv.errors import BadInput
+from intpv.escape import markdown_table
 from intpv.flipbook.adapter import stretches
 from intpv.hf.attention import attending_to, placed, use
 from intpv.hf.cache import QuestionCache, handed, layers_of
@@ -200,17 +201,20 @@ def text_table(found: dict) -> str:
     if "positions" in found:
         ends = [min(end, options["tokens"]) for end in range(BIN, options["tokens"] + BIN, BIN)]
         shown = [place for place, end in enumerate(ends) if (place + 1) % 2 == 0 or len(ends) < 8]
-        lines += ["", "## Loss of 1,024 positions, ending at", ""]
-        lines += ["| strategy, factor | " + " | ".join(f"{ends[place]:,}" for place in shown) + " |"]
-        lines += ["|---" * (len(shown) + 1) + "|"]
-        for name, row in found["positions"].items():
-            lines.append(f"| {name} | " + " | ".join(f"{row['loss'][place]:.2f}" for place in shown) + " |")
+        losses = {name: row["loss"] for name, row in found["positions"].items()}
+        table = markdown_table(
+            ["strategy, factor", *(f"{ends[place]:,}" for place in shown)],
+            [[name, *(f"{loss[place]:.2f}" for place in shown)] for name, loss in losses.items()],
+        )
+        lines += ["", "## Loss of 1,024 positions, ending at", "", table.rstrip()]
     if "prefix" in found:
-        lines += ["", f"## Loss of {options['continuation']} tokens behind {options['prefix']:,} packed ones", ""]
-        lines += ["| policy | bits | loss | beyond full precision, by stretch |", "|---|---|---|---|"]
+        rows = []
         for name, row in found["prefix"].items():
             beyond = ", ".join(f"{value:+.3f}" for value in row.get("beyond_none", []))
-            lines.append(f"| {name} | {row['bits_per_element']:.2f} | {row['loss']:.3f} | {beyond} |")
+            rows.append([name, f"{row['bits_per_element']:.2f}", f"{row['loss']:.3f}", beyond])
+        table = markdown_table(["policy", "bits", "loss", "beyond full precision, by stretch"], rows)
+        lines += ["", f"## Loss of {options['continuation']} tokens behind {options['prefix']:,} packed ones", ""]
+        lines.append(table.rstrip())
     return "\n".join([*lines, ""])
 
 

@@ -1,6 +1,7 @@
 """The alarm: scipy's U statistic is its AUROC, a signal that tells is told from one that does not, on drawn cells."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from scipy.stats import mannwhitneyu
 
 from analysis import alarm
 from analysis.alarm import assess, predict_held_out
+from analysis.runs import read_sweep
 from analysis.units import MISSING
 
 STRATEGIES = ("linear", "ntk", "visual_only", "yarn")
@@ -99,6 +101,16 @@ def test_of_run_folders(sweep, run_verb):
         assert words[what, "answer KL"] == "better"
         assert words[what, "attention KL"] != "better"
         assert words[what, alarm.TRIVIAL] == MISSING
+
+
+@pytest.mark.slow
+def test_another_recipe_is_another_model(sweep):
+    cells = read_sweep(sweep)
+    models = [
+        {one.model for one in alarm.observe(of, "baseline")}
+        for of in (cells, [replace(cell, recipe="mini_long") for cell in cells])
+    ]
+    assert not models[0] & models[1]
 
 
 def test_too_few_cells_are_refused(tmp_path, write_cell, answers, run_verb):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from intpv.escape import markdown_table
 from intpv.metrics.interval import FEW
 
 from ...run.provenance import line
@@ -10,7 +11,7 @@ from ...run.provenance import line
 
 
 def table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, ["---"] * len(heads), *lines))
+    return markdown_table(heads, lines).rstrip()
 
 
 def spread(times: dict) -> str:
