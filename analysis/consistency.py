@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from zlib import crc32
 
+from intpv.bounds import shown
 from intpv.errors import BadInput
 from intpv.record.composed import read_composed
 from intpv.record.run_folder import RunFolder
@@ -25,8 +26,9 @@ def refuse_mixed(cells: Sequence[Cell], across: Collection[str] = ()) -> None:
                 known, first = seen.setdefault(fact, (value, run))
                 if known != value:
                     raise BadInput(
-                        f"{concern}: {fact} is {known} in {first.folder} and {value} in {run.folder}: what is compared "
-                        f"must differ in nothing but what is asked (--across {concern} where that is asked)"
+                        f"{concern}: {fact} is {shown(known)} in {first.folder} and {shown(value)} in {run.folder}: "
+                        "what is compared must differ in nothing but what is asked "
+                        f"(--across {concern}, of analysis.compare and .report)"
                     )
 
 
@@ -58,5 +60,5 @@ def _leaves(name: str, value: object) -> Iterator[tuple[str, object]]:
     if isinstance(value, Mapping):
         for key in (key for key in value if key not in NO_DIFFERENCE):
             yield from _leaves(f"{name}.{key}", value[key])
-    elif value is not None:
-        yield name, value
+    else:
+        yield name, value  # null too: a base and its LoRA differ in nothing else

@@ -7,10 +7,12 @@ Every other value of the setting is held against each that is named, on the same
 whatever else was swept, and in each regime; the bytes of both stand beside, for only at equal ones a gain is the
 setting's. Then every cell against the one of the highest accuracy, whatever its size. p: by flipping the signs of whole
 videos, adjusted over all lines of a table together (Holm 1979). Told apart: p < 0.05, and every training shows the same
-sign. Writes contrast.md and contrast.csv into the sweep's folder.
+sign. The cell of the highest accuracy was chosen by the same answers: others are a little nearer to it than that says.
+Writes contrast.md and contrast.csv into the sweep's folder.
 """
 
 import csv
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -169,7 +171,7 @@ def _row(key: str, one: Contrast) -> dict[str, object]:
 
 def _parts(setting: str) -> tuple[str, list[str]]:
     key, values = split_setting(setting)
-    return key, values.split(",")
+    return key, re.split(r",(?![^\[]*\])", values)  # a list is one value
 
 
 def _place(cell: Cell, key: str) -> Place:

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from intpv.bounds import shown
 from intpv.errors import BadInput
 from intpv.metrics.interval import bootstrap, video_sums
 from intpv.metrics.sample import is_correct
@@ -103,7 +104,7 @@ def setting_of(cell: Cell, key: str) -> str:
         if not isinstance(content, dict) or part not in content:
             raise BadInput(f"{cell.folder} has no setting {key}")
         content = content[part]
-    return "null" if content is None else str(content)
+    return shown(content).replace(", ", ",") if isinstance(content, list) else shown(content)
 
 
 def split_setting(setting: str) -> tuple[str, str]:

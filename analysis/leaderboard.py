@@ -75,7 +75,7 @@ Board = Mapping[str, Mapping[Setting, Standing]]  # by strategy, the first holds
 
 
 def leaderboard(cells: Sequence[Cell], reference: str) -> Board:
-    """Of finished cells in full precision beyond the fewest frames of their sweep.
+    """Of finished cells in full precision beyond the fewest frames.
 
     Raises BadInput where the reference, or a strategy in a setting, is missing.
     """
@@ -134,7 +134,8 @@ def _lines(cells: Sequence[Cell]) -> Iterator[tuple[tuple[str, Setting], list[Sa
             model = named if seed is None else f"{named} {seed}"
             for regime in regimes(done):
                 mine = [line for line in of_run(cell.samples(), cell) if line["labels"].get(LABEL, "") == regime]
-                found.setdefault((cell.strategy, Setting(model, cell.frames, regime)), []).extend(mine)
+                if mine:  # a sweep may have had clips of one regime alone
+                    found.setdefault((cell.strategy, Setting(model, cell.frames, regime)), []).extend(mine)
     yield from found.items()
 
 

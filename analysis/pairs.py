@@ -72,10 +72,11 @@ def difference_text(found: PairedDifference) -> str:
 
 
 def partners(cell: Cell, reference: Cell) -> list[tuple[Cell, Cell]]:
-    """Each run of the cell with the reference's of the same seeds, else with one that answered the same split."""
+    """Each run of the cell with the reference's of the same seeds, else with one of the same training that answered the
+    same split."""
     same = {run.seeds: run for run in reference.runs}
-    split = {run.split: run for run in reversed(reference.runs)}
-    found = [(run, same.get(run.seeds) or split.get(run.split)) for run in cell.runs]
+    alike = {_training_and_split(run): run for run in reversed(reference.runs)}
+    found = [(run, same.get(run.seeds) or alike.get(_training_and_split(run))) for run in cell.runs]
     return [(run, other) for run, other in found if other is not None]
 
 
@@ -94,6 +95,10 @@ def _text(read: Read, cell: Cell, reference: Cell | None, regime: str) -> str:
     except BadInput:  # another benchmark, or another limit: the two have no common questions
         return "other questions"
     return text if len(pairs) == len(cell.runs) else f"{text} ({len(pairs)} of {len(cell.runs)} seeds)"
+
+
+def _training_and_split(run: Cell) -> tuple:
+    return dict(run.seeds).get("model.seed"), run.split
 
 
 def _asked(cell: Cell) -> tuple:

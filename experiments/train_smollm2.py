@@ -60,7 +60,7 @@ def teach(options: Options) -> None:
 
         return VideoLessons(recipe, module.tokenizer, module.visual_length)
 
-    fit(make, batch_of, {"recipe": plain_recipe(recipe)}, recipe.steps, options)
+    fit(make, batch_of, {"recipe": plain_recipe(recipe), "base_sha256": sha256}, recipe.steps, options)
 
 
 if __name__ == "__main__":

@@ -155,6 +155,10 @@ def _accuracies(sweep: Path) -> dict[Setting, float]:
     for cell in cells:
         if cell.status == "done" and cell.kv_quant == "none" and (cell is base or cell.frames > base.frames):
             found[cell.strategy, cell.rearranger, cell.frames] = cell.metrics["accuracy"]
+            seeds = [{run.seeds for run in one.runs} for one in (base, cell)]
+            if seeds[0] != seeds[1]:
+                counts = " and ".join(f"{one.name} of {len(own)}" for one, own in zip((base, cell), seeds, strict=True))
+                raise BadInput(f"{sweep}: cells are ranked by means over the same seeds, got {counts} finished")
     return found
 
 

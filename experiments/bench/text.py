@@ -25,6 +25,8 @@ from intpv.flipbook.adapter import stretches
 from intpv.hf.attention import attending_to, placed, use
 from intpv.hf.cache import QuestionCache, handed, layers_of
 from intpv.hf.rotary import applied
+from intpv.kv_quant.calibrated import DYNAMIC
+from intpv.kv_quant.kv_quant import KVQuant
 from intpv.layout import Layout, Span
 from intpv.model.loading import smollm2_base
 from intpv.model.loading.folder import read_folder
@@ -119,16 +121,16 @@ def main() -> None:
         text = stretches(tokenizer, held_out=None, length=options["tokens"])
         if len(text) < options["stretches"]:
             raise BadInput(f"there are {len(text)} stretches of {options['tokens']} tokens, got {options['stretches']}")
-    found: dict[str, Any] = {
-        "what": "Measure RoPE strategies and packed prefixes on long text: nats per token",
-        "provenance": provenance(),
-        "model": llm.config.name_or_path and Path(llm.config.name_or_path).name,
-        "weights_sha256": smollm2_base.weights_sha256(folder),
-        "window": llm.config.max_position_embeddings,
-        "options": options,
-    }
-    measure(TextReader(llm), text[: options["stretches"]], options, found)
-    print(Path(options["out"]).with_suffix(".md").read_text())
+        found: dict[str, Any] = {
+            "what": "Measure RoPE strategies and packed prefixes on long text: nats per token",
+            "provenance": provenance(),
+            "model": llm.config.name_or_path and Path(llm.config.name_or_path).name,
+            "weights_sha256": smollm2_base.weights_sha256(folder),
+            "window": llm.config.max_position_embeddings,
+            "options": options,
+        }
+        measure(TextReader(llm), text[: options["stretches"]], options, found)
+        print(Path(options["out"]).with_suffix(".md").read_text())
 
 
 def valid_options(options: dict[str, Any]) -> dict[str, Any]:
@@ -142,6 +144,10 @@ def valid_options(options: dict[str, Any]) -> dict[str, Any]:
     ):
         if strange := [one for one in options[name] if one not in known]:
             raise BadInput(f"{name} must be some of {', '.join(sorted(known))}, got {strange[0]}")
+    for policy in options["policies"]:
+        made = option("kv_quant", policy)
+        if isinstance(made, KVQuant) and (made.groups_frames or made.calibration != DYNAMIC):
+            raise BadInput(f"policies must need neither frames nor ranges of another model, got {policy}")
     if (needed := options["prefix"] + options["continuation"]) > options["tokens"]:
         raise BadInput(f"prefix and continuation must fit into tokens={options['tokens']}, got {needed}")
     return options
@@ -199,7 +205,8 @@ def text_table(found: dict) -> str:
         line(found["provenance"]),
     ]
     if "positions" in found:
-        ends = [min(end, options["tokens"]) for end in range(BIN, options["tokens"] + BIN, BIN)]
+        tokens = options["tokens"]  # all but the first are scored
+        ends = [min(end, tokens) for end in range(BIN, tokens - 1 + BIN, BIN)]
         shown = [place for place, end in enumerate(ends) if (place + 1) % 2 == 0 or len(ends) < 8]
         losses = {name: row["loss"] for name, row in found["positions"].items()}
         table = markdown_table(
@@ -213,7 +220,7 @@ def text_table(found: dict) -> str:
             beyond = ", ".join(f"{value:+.3f}" for value in row.get("beyond_none", []))
             rows.append([name, f"{row['bits_per_element']:.2f}", f"{row['loss']:.3f}", beyond])
         table = markdown_table(["policy", "bits", "loss", "beyond full precision, by stretch"], rows)
-        lines += ["", f"## Loss of {options['continuation']} tokens behind {options['prefix']:,} packed ones", ""]
+        lines += ["", f"## Loss of {options['continuation'] - 1} tokens behind {options['prefix']:,} packed ones", ""]
         lines.append(table.rstrip())
     return "\n".join([*lines, ""])
 

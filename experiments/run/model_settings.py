@@ -50,6 +50,15 @@ def check_encoder(encoder: Mapping) -> None:
             check_flag("encoder.keep_cls", encoder["keep_cls"])
 
 
+def own_folder(model: Mapping) -> Path | None:
+    """Of a model that the user has trained with one of our verbs; None for every other."""
+    path = model.get("path")
+    if model.get("_target_") not in OWN_FORMATS or not isinstance(path, str | Path):
+        return None
+    folder = Path(path).expanduser()
+    return folder if folder.is_dir() else None
+
+
 def check_model(model: Mapping, encoder: Mapping, choices: Mapping[str, str | None]) -> None:
     """BadInput for settings that no loader takes, and for an encoder that a checkpoint here was not trained with."""
     _check_known("model", model)

@@ -13,6 +13,7 @@ from intpv.record.cell_id import cell_name, config_hash, portable
 from intpv.shipped import shipped
 
 from .cell_config import CellConfig, plain_config
+from .model_settings import own_folder
 
 PACKAGE = __package__.rpartition(".")[0]  # experiments; in the wheel intpv.experiments
 SCIENCE = (
@@ -115,8 +116,8 @@ def calibration_sha256(config: CellConfig) -> str | None:
 
 
 def _by_content(config: CellConfig) -> CellConfig:
-    """Calibration, LoRA and scores as the hash of their bytes: two files of one name are two cells, one anywhere is
-    one."""
+    """Calibration, LoRA, scores and models that our verbs trained as the hash of their bytes: two files of one name are
+    two cells, one anywhere is one."""
     lora, scores = config["model"].get("lora"), config["video"].get("scores")
     if (digest := calibration_sha256(config)) is not None:
         config = {**config, "kv_quant": {**config["kv_quant"], "calibration": digest}}
@@ -124,6 +125,10 @@ def _by_content(config: CellConfig) -> CellConfig:
         from intpv.model.loading.lora import content  # loads torch, which other cells need not wait for here
 
         config = {**config, "model": {**config["model"], "lora": content(lora)}}
+    if (folder := own_folder(config["model"])) is not None:  # all trainings of a kind leave their model under one name
+        files = [folder / "intpv.json", *sorted(folder.glob("*.safetensors"))]
+        content_of_path = "-".join(file_hash(file)[:16] for file in files if file.is_file())
+        config = {**config, "model": {**config["model"], "path": content_of_path}}
     if scores is not None and Path(scores).expanduser().is_file():  # where it is not, the reader says so
         config = {**config, "video": {**config["video"], "scores": file_hash(str(Path(scores).expanduser()))}}
     return config

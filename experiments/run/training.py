@@ -85,7 +85,7 @@ def check_least(values: Mapping[str, Any]) -> None:
 def fit(
     make: Callable[[], "LessonTraining"],
     batch_of: Callable[["LessonTraining"], Callable[[int], "Batch"]],
-    stated: Mapping[str, Mapping[str, Any]],
+    stated: Mapping[str, Any],
     steps: int,
     running: Running,
 ) -> None:
@@ -158,7 +158,7 @@ def training_table(parts: list[tuple[int, Path]]) -> str:
     return table.getvalue()
 
 
-def steps_done(checkpoint: Path, stated: Mapping[str, Mapping[str, Any]]) -> int:
+def steps_done(checkpoint: Path, stated: Mapping[str, Any]) -> int:
     """Of an earlier run with the same recipe and geometry, 0 where there was none; no code in the file is run."""
     import torch
 
@@ -173,8 +173,14 @@ def steps_done(checkpoint: Path, stated: Mapping[str, Mapping[str, Any]]) -> int
     except (RuntimeError, ValueError, EOFError, LookupError, TypeError) as error:
         reason = str(error).strip().splitlines()[0][:120]
         raise BadInput(f"{checkpoint} cannot be read, delete it or choose another out: {reason}") from None
-    for part, values in stated.items():
-        for key, value in values.items():
-            if (was := before.get(part, {}).get(key)) != value:
-                raise BadInput(f"{checkpoint} was begun with {key}={was}, got {value}: choose another out")
+    known = _settings(before)
+    for (part, key), value in _settings(stated).items():
+        if (was := known.get((part, key))) != value:
+            raise BadInput(f"{checkpoint} was begun with {key}={was}, got {value}: choose another out")
     return steps
+
+
+def _settings(stated: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
+    """Of each part, recipe or geometry, its keys; what is no table is a part of its own."""
+    tables = {part: one if isinstance(one, Mapping) else {part: one} for part, one in stated.items()}
+    return {(part, key): value for part, table in tables.items() for key, value in table.items()}

@@ -66,7 +66,9 @@ class Planned:
 def tower_key(config: CellConfig) -> str:
     """The same for two configs whose towers give the same outputs."""
     seen = {key: value for key, value in config.items() if key in SEEN_BY_TOWER}
-    return config_hash({**seen, "side": config["budget"].get("side")})  # a budget that shows the tower fewer pixels
+    return config_hash(
+        {**seen, **_as_given(config, "model", "video"), "side": config["budget"].get("side")}
+    )  # a budget that shows the tower fewer pixels
 
 
 def prefix_key(config: CellConfig) -> str:
@@ -78,12 +80,18 @@ def prefix_key(config: CellConfig) -> str:
         kept |= {"observers": observers}
     if config["passes"].get("pack") == "early":  # what is read as it is packed
         kept |= {"kv_quant": config["kv_quant"]}
-    return config_hash({**kept, "rope_strategy": _scaling(config)})
+    return config_hash({**kept, **_as_given(config, "model", "video"), "rope_strategy": _scaling(config)})
 
 
 def answer_key(config: CellConfig) -> str:
     """The same for two configs whose results are the same."""
-    return config_hash({**config, "rope_strategy": _scaling(config)})
+    given = _as_given(config, "model", "video", "kv_quant")
+    return config_hash({**config, **given, "rope_strategy": _scaling(config)})
+
+
+def _as_given(config: Mapping[str, Any], *groups: str) -> dict[str, str]:
+    """With whole paths, of which `config_hash` takes the last part alone: two files of one name are not shared."""
+    return {"given": json.dumps([config[group] for group in groups], sort_keys=True)}
 
 
 def _scaling(config: CellConfig) -> Mapping[str, Any] | None:

@@ -132,8 +132,8 @@ class Inference(LightningModule):
         except VideoError as error:
             return _unanswered(item, str(error))
         context, prefill, fetched = read.context, read.prefill, read.fetched
-        path = chosen(context.packed.layers[0], self.video_llm.device)
-        fused = path in ("compiled", "triton") and not self.beyond_plain
+        paths = {chosen(layer, self.video_llm.device) for layer in context.packed.layers}  # some may be unquantised
+        fused = bool(paths & {"compiled", "triton"}) and not self.beyond_plain
         bounds = self.benchmark.bounds(item, read.indices)
         texts = [question.text for question in item.questions]
         options = [self.scorer.weighed(question.options) for question in item.questions]

@@ -33,6 +33,8 @@ class PackingRules:
 
     def check(self, passes: Passes) -> None:
         """BadInput where what a layer is left, or a pass of it, could not be packed, or not be attended to."""
+        if isinstance(self.kv_quant, KVQuant):
+            self.kv_quant.quantised_layers(self.decoder.config.get_text_config(decoder=True).num_hidden_layers)
         if passes.pack == "early":
             _ = self.kv_quant.step  # where groups end, if they do
         if isinstance(self.kv_evict, NoEvict):

@@ -86,6 +86,15 @@ def test_what_differs_is_refused_with_both_values(tmp_path, write_cell, answers,
         assert "| all |" in compare_sides(*sides(one, other), across=[concern])
 
 
+def test_a_base_and_its_adapter_are_two_models(tmp_path, write_cell, answers):
+    one, other = (write_cell(tmp_path, rope, lines=answers(videos=4)) for rope in ("yarn", "none"))
+    for cell, lora in ((one, "null"), (other, "adapter")):
+        file = cell / ".hydra" / "config.yaml"
+        file.write_text(file.read_text().replace("_target_: model", f"_target_: model\n  lora: {lora}"))
+    with pytest.raises(BadInput, match=r"model\.lora is null in .* and adapter in"):
+        compare_sides(*sides(one, other))
+
+
 def test_nothing_finished_and_nothing_in_common_are_one_line(tmp_path, write_cell, answers, monkeypatch, capsys):
     done = write_cell(tmp_path / "a", lines=answers(videos=3))
     write_cell(tmp_path / "b", lines=ValueError("no"))

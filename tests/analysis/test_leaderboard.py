@@ -55,6 +55,16 @@ def test_trainings_by_another_recipe_are_a_model_of_their_own(sweep):
     assert {setting.model for setting in board["steady"]} == {"mini", "mini_long"}
 
 
+def test_a_sweep_of_one_regime_beside_one_of_two_makes_no_empty_setting(sweep, tmp_path, write_cell, answers):
+    for rope in CHANCES:
+        for frames in (8, 32):
+            slow = [line for line in answers(0.8, videos=40, seed=1) if line["labels"]["regime"] == "slow"]
+            write_cell(tmp_path, rope, frames, lines=slow)
+    other = [replace(cell, recipe="mini_long") for cell in read_sweep(tmp_path)]
+    board = leaderboard.leaderboard([*read_sweep(sweep), *other], "visual_only")
+    assert [setting.regime for setting in board["steady"] if setting.model == "mini_long"] == ["slow"]
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [

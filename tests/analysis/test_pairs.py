@@ -2,8 +2,9 @@
 
 import pytest
 
-from analysis.pairs import append_pairs, baseline, difference, full_precision
+from analysis.pairs import append_pairs, baseline, difference, full_precision, partners
 from analysis.runs import read_sweep
+from analysis.seeds import over_seeds
 
 
 def test_the_baseline_is_the_shortest_plain_cell(sweep):
@@ -39,6 +40,15 @@ def test_cells_of_other_questions_are_not_compared(tmp_path, write_cell, answers
     write_cell(tmp_path, "none", 16, lines=answers(videos=6))
     append_pairs(read_sweep(tmp_path), tmp_path / "table.md")
     assert "other questions" in (tmp_path / "table.md").read_text(encoding="utf-8")
+
+
+def test_a_training_is_held_against_itself_and_never_against_another(tmp_path, write_cell, answers):
+    for kv, trainings in (("none", (0,)), ("int2", (0, 1))):
+        for training in trainings:
+            write_cell(tmp_path, kv=kv, lines=answers(videos=3), seeds=(0, 0, training))
+    whole, *others = sorted(over_seeds(read_sweep(tmp_path)), key=lambda cell: cell.kv_quant, reverse=True)
+    pairs = partners(others[0], whole)
+    assert [(dict(one.seeds)["model.seed"], dict(other.seeds)["model.seed"]) for one, other in pairs] == [(0, 0)]
 
 
 def test_nothing_is_written_without_a_reference(tmp_path, write_cell, answers):

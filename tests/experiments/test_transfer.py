@@ -123,6 +123,17 @@ def test_bad_input_is_one_line(prediction, sweeps, said, arguments, why):
     assert text.count("\n") == 1
 
 
+def test_half_of_a_second_seed_is_refused(tmp_path, write_cell, answers, said):  # noqa: F811
+    for rope, frames, seeds in (("none", 8, (0, 1)), ("none", 32, (0, 1)), ("yarn", 32, (0,))):
+        for seed in seeds:
+            write_cell(tmp_path / "sweep", rope, frames, lines=answers(1.0, 4), seeds=(0, 0, seed))
+    code, text = said(tmp_path / "sweep", "--out", tmp_path / "prediction.json")
+    assert code == 2
+    assert re.search(
+        r"ranked by means over the same seeds, got .*-f8 .* of 2 and strided-yarn-f32-none of 1 finished", text
+    )
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"sha256": "x"}', "[" * 100_000])
 def test_another_file_is_no_prediction(tmp_path, sweeps, said, content):
     (tmp_path / "other.json").write_text(content)

@@ -24,7 +24,7 @@ from intpv.model.loading.folder import read_folder
 from intpv.model.loading.smollm2_base import weights_sha256
 from intpv.rearranger.strided import Strided
 from intpv.rope_strategy.none import NoScaling
-from intpv.shipped import EMBEDDED
+from intpv.shipped import EMBEDDED, WEIGHTS
 from intpv.video_llm.video_llm import VideoLLM
 
 from ..tiny import tiny_llama
@@ -186,6 +186,8 @@ def test_a_stopped_training_ends_as_an_uninterrupted_one(trained, tmp_path):
     halves = replace(SMALL, base=str(base), out=str(tmp_path / "halves"))
     teach(replace(halves, until=2))
     assert not (tmp_path / "halves/model").exists()
+    with pytest.raises(BadInput, match=r"last\.ckpt was begun with base_sha256=\w{64}, got \w{64}: choose another out"):
+        teach(replace(halves, base=str(tiny_base(tmp_path / "other", seed=1))))
     teach(halves)
     for part in ("adapter_model.safetensors", "encoder/model.safetensors"):
         one, two = load_file(whole / part), load_file(tmp_path / "halves/model" / part)
@@ -194,9 +196,10 @@ def test_a_stopped_training_ends_as_an_uninterrupted_one(trained, tmp_path):
 
 @needs_the_package
 @pytest.mark.slow
-def test_the_shipped_one_has_learnt_every_kind(clips):
+@pytest.mark.parametrize("seed", sorted(int(one.name) for one in (WEIGHTS / "smollm2").glob("[0-9]*")))
+def test_the_shipped_ones_have_learnt_every_kind(clips, seed):
     """The exact figures are those of experiment=smollm2_ablation."""
-    model = smollm2.load(LanguageBind(**{**Geometry().encoder, "llm_width": 576}))
+    model = smollm2.load(LanguageBind(**{**Geometry().encoder, "llm_width": 576}), seed=seed)
     reached = skills(VideoLLM(model, Strided(), NoScaling(), NoQuant()), clips, 8)
     assert reached["skill"] > 0.9
     kinds = {name: value for name, value in reached.items() if name.startswith("skill/")}

@@ -57,7 +57,7 @@ def prepare(folder: Path) -> None:
     try:
         _dequantise(file, half_made)
         (half_made / MARK).write_text(f"{SHA256}\n")
-        if folder.exists():  # left by a process that was killed while it copied: without the mark it is of no use
+        if folder.exists() and not (folder / MARK).is_file():  # left by a process that was killed: of no use
             shutil.rmtree(folder, ignore_errors=True)
         half_made.rename(folder)
     except OSError:

@@ -65,12 +65,36 @@ def test_both_sections_are_measured_and_shown(reader, text, tmp_path):
     assert (tmp_path / "text.md").read_text() == text_table(found)
 
 
+@torch.inference_mode()
+@pytest.mark.parametrize("tokens", [1025, 1026])
+def test_a_table_has_a_column_of_every_bin(reader, tokens, tmp_path):
+    options = {
+        **DEFAULTS,
+        "out": str(tmp_path / "text.json"),
+        "tokens": tokens,
+        "sections": ["positions"],
+        "factors": [2],
+    }
+    found = {
+        "provenance": provenance(),
+        "model": "tiny",
+        "window": WINDOW,
+        "options": {**options, "strategies": ["none"]},
+    }
+    measure(reader, torch.randint(0, 50, (1, tokens)), found["options"], found)
+    (row,) = found["positions"].values()
+    heads = next(line for line in text_table(found).splitlines() if line.startswith("| strategy"))
+    assert heads.count("|") - 2 == len(row["loss"])
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
         ({"sections": ["position"]}, "sections must be some of positions, prefix, got position"),
         ({"strategies": ["visual_only"]}, r"strategies must be some of .*linear, .* got visual_only"),
         ({"policies": ["int3"]}, "policies must be some of .*, got int3"),
+        ({"policies": ["temporal"]}, "policies must need neither frames nor ranges of another model, got temporal"),
+        ({"policies": ["paper_tensor"]}, "policies must need neither frames nor ranges .*, got paper_tensor"),
         ({"prefix": 16384}, "prefix and continuation must fit into tokens=16384, got 16896"),
         ({"tokens": 0}, "tokens must be"),
     ],

@@ -13,6 +13,7 @@ from experiments.run.names import elsewhere, named, register_resolvers
 from experiments.run.sweep_start import SweepStart
 from experiments.sweep import launcher  # noqa: F401  registers itself with Hydra
 from intpv.options import CONF
+from intpv.shipped import shipped
 
 
 @pytest.fixture
@@ -38,6 +39,13 @@ def test_an_adapter_anywhere_is_one_cell_and_another_of_its_name_is_another(fold
     assert first == cell(f"model.lora={moved}")
     (moved / "adapter_model.safetensors").write_bytes(b"weights of another training")
     assert first != cell(f"model.lora={moved}")
+
+
+def test_two_trainings_in_folders_of_one_name_are_two_cells_and_a_moved_one_is_one(tmp_path):
+    one, moved, other = (tmp_path / name / "model" for name in ("one", "moved", "other"))
+    for folder, seed in ((one, 0), (moved, 0), (other, 1)):
+        shutil.copytree(shipped("mini", seed), folder)
+    assert cell(f"model.path={one}") == cell(f"model.path={moved}") != cell(f"model.path={other}")
 
 
 def test_a_folder_that_is_none_is_refused_before_anything_is_written(tmp_path):

@@ -56,6 +56,13 @@ def test_what_shares_a_prefix_differs_in_quantisation_alone():
     assert cell(rope="yarn").tower_key == cell().tower_key != cell(frames=32).tower_key
 
 
+@pytest.mark.parametrize("group", ["model", "video", "kv_quant"])
+def test_two_files_of_one_name_share_nothing_that_depends_on_them(group):
+    one, other = (cell(**{group: {"_target_": "none", "lora": f"{folder}/adapter"}}) for folder in ("/a", "/b"))
+    assert answer_key(one.config) != answer_key(other.config)
+    assert (one.prefix_key == other.prefix_key) == (one.tower_key == other.tower_key) == (group == "kv_quant")
+
+
 def test_up_to_the_trained_frames_all_strategies_of_ours_are_one():
     ours = [f"intpv.rope_strategy.{name}" for name in ("none.NoScaling", "yarn.YarnScaling")]
     one, other = (cell(frames=8, rope=rope) for rope in ours)
