@@ -9,7 +9,7 @@ from .units import interval_text, percent
 
 MARGIN = 0.02  # of accuracy; a change inside it counts as none
 NOTHING = f"loses nothing (every kind of question within {100 * MARGIN:g} points)"
-UNTOLD = "is not told apart ({} of {} answers differ)"
+UNTOLD = "is not told apart in every training ({} of {} answers differ)"
 NAMED = 3  # kinds, those with the largest losses
 
 

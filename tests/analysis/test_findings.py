@@ -6,8 +6,10 @@ import shutil
 
 import pytest
 
-from analysis import findings
-from analysis.findings import BLOCK, README, RESULTS, SCALING, section
+from analysis import committed
+from analysis.committed import KEPT, RESULTS, SCALING, pairs_of
+from analysis.findings import BLOCK, README
+from analysis.readme_section import section
 from analysis.verdict import NOTHING
 
 ALIKE = re.compile(r"\b(nothing|ties?|tied|free|equal(ly)?|alike|identical|lossless|no (loss|cost|difference))\b", re.I)
@@ -48,10 +50,10 @@ def test_the_share_of_misreading_is_that_of_the_table():
         assert float(said) == pytest.approx(share, abs=1)  # the table's accuracies are rounded
 
 
-@pytest.mark.parametrize("sweep", [name for name in findings.KEPT if (RESULTS / name / "differences.csv").exists()])
+@pytest.mark.parametrize("sweep", [name for name in KEPT if (RESULTS / name / "differences.csv").exists()])
 def test_the_differences_are_those_of_the_table(sweep):
     said = re.findall(r"[-+][\d.]+ \[", (RESULTS / sweep / "table.md").read_text("utf-8").split("## Paired")[1])
-    rows = findings.read_differences(RESULTS / sweep / "differences.csv")
+    rows = pairs_of(sweep)
     kept = [f"{100 * row['mean']:+.1f} [" for row in rows if not row["kind"]]
     assert sorted(said) == sorted(kept)
 
@@ -72,6 +74,6 @@ def test_another_file_gives_another_section(tmp_path, monkeypatch):
             [header, *([*row[: header.index("mean")], -0.123, -0.2, -0.1, -0.2, -0.1, ""] for row in rows)]
         )
     before = section()
-    monkeypatch.setattr(findings, "RESULTS", results)
+    monkeypatch.setattr(committed, "RESULTS", results)
     assert section() != before
     assert "-12.3 [-20.0, -10.0]" in section()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.findings import RESULTS, STUDIES
+from analysis.committed import RESULTS, STUDIES
 from intpv.options import CONF
 
 PAGE = Path(RESULTS).parent / "FINDINGS.md"
