@@ -167,7 +167,8 @@ def _limits(cell: Mapping, trainings: int) -> str:
     shown = "; a loss is named where every training shows it" * (trainings > 1)
     return (
         f"**Limits.** One mini model, trained {_times(trainings)}{shown}. It has seen one kind of picture and 94 "
-        f"words: evidence about mechanisms, **not about any 7B model**. Skill at {FRAMES[0]} slow frames by kind: {skills}."
+        f"words: evidence about mechanisms, **not about any 7B model**. Skill at {FRAMES[0]} slow frames "
+        f"by kind: {skills}."
     )
 
 
