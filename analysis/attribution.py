@@ -29,9 +29,10 @@ from .score_columns import regimes
 from .table import markdown_table
 
 LEGEND = (
-    "Points of accuracy [95 % interval, bootstrap over videos], the same questions in every cell. alone: gained by a "
-    "setting where no other is set; last: where all others are; share: mean over all orders of setting one by one "
-    "(Shapley), which sum to what all bring back; of the loss: that share in %. left: baseline minus all set."
+    "Points of accuracy [95 % interval, bootstrap over videos] {each training}, the same questions in every cell. "
+    "alone: gained by a setting where no other is set; last: where all others are; share: mean over all orders of "
+    "setting one by one (Shapley), which sum to what all bring back; of the loss: that share in %. left: baseline "
+    "minus all set."
 )
 
 

@@ -1,7 +1,9 @@
 """Policy: which bits, groups and coordinates keys and values are quantised with, and the bytes that this comes to."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from math import lcm
 
 from intpv.bounds import check_list, check_whole, shown
@@ -12,6 +14,13 @@ from intpv.kv_quant.calibrated import check as check_calibrated
 from intpv.kv_quant.packed import check_decode
 from intpv.kv_quant.side import Side, Zone
 from intpv.layout import Layout, Span
+
+log = logging.getLogger(__name__)
+
+
+@cache
+def _say_once(what: str) -> None:
+    log.warning("%s: the rest stays in full precision", what)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +78,10 @@ class Policy:
             raise BadInput(f"kv_quant.skip_layers must be of the model's layers 0 to {layers - 1}, got {strange[0]}")
         if len(self.skip_layers) == layers:
             raise BadInput(f"kv_quant.skip_layers names all {layers} layers: {self.label} would quantise none")
-        return layers - len(self.skip_layers)
+        quantised = layers - len(self.skip_layers)
+        if quantised < layers / 2:
+            _say_once(f"{self.label} quantises only {quantised} of {layers} layers (kv_quant.skip_layers)")
+        return quantised
 
     @property
     def groups_frames(self) -> bool:

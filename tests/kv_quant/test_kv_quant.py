@@ -75,6 +75,13 @@ def test_layers_that_are_not_there_or_all_of_them_cannot_be_skipped(skipped, sai
         _policy(skip_layers=skipped).closed_form_bytes(layers=2, kv_heads=2, head_dim=16, length=40, element_size=4)
 
 
+def test_that_most_layers_are_skipped_is_logged_once(caplog):
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            _pack(_policy(skip_layers=[0, 1, 2, 3]), _layers(20, layers=7))
+    assert caplog.text.count("int4 quantises only 3 of 7 layers (kv_quant.skip_layers)") == 1
+
+
 def test_fewer_bits_more_error_less_memory():
     layers = _layers(100)
     packed = [_pack(_policy(bits=bits), layers) for bits in (8, 4, 2)]

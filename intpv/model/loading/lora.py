@@ -42,7 +42,7 @@ def merge(model: Model, path: str, apart: bool = False) -> Model:
     try:
         from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
     except ImportError:
-        raise BadInput("model.lora needs the package peft: pip install 'intpv[lora]'") from None
+        raise BadInput("a LoRA needs the package peft to be read: pip install 'intpv[lora]'") from None
     folder = Path(path).expanduser()
     file = next((folder / name for name in WEIGHTS if (folder / name).exists()), None)
     if file is None or not (folder / "adapter_config.json").is_file():
