@@ -12,7 +12,7 @@ from .verdict import is_loss, points, trainings_text, verdict
 
 STRATEGIES, FRAMES = ("none", "linear", "ntk", "yarn", "visual_only"), (8, 16, 32, 64)
 REGIMES = ("slow", "fast")
-KV = ("int8", "int4", "int2", "best2", "paper_channel", "paper_tensor")
+KV = ("int8", "int4", "int2", "best2", "paper_tensor")
 FASTER = (("best2", "quanto2 K0 V0"), ("int4", "quanto4 K0 V0"))  # quanto by its faster axes
 WIDTH = 118  # characters of a line
 
@@ -144,16 +144,12 @@ def _bench() -> str:
     faster = {(one["ours"], one["theirs"]): one["cpu_ms"] for one in found["speed"][tokens]["faster"]}
     two, four = (_spread(faster[f"{ours} compiled", theirs], 0) for ours, theirs in FASTER)
     rows = found["rows"][tokens]["rows"]
-    (one, many), (dense, dense_many) = (
-        [_spread(rows[count][name]["times_dense"]["cpu_ms"], 2) for count in ("1", "24")]
-        for name in ("best2 compiled", "none sdpa")
-    )
+    one, many = (_spread(rows[count]["best2 compiled"]["times_dense"]["cpu_ms"], 2) for count in ("1", "24"))
     return (
         f"**Beside quanto** at 2 bits ([bench](analysis/results/bench_kv.md)): `best2` moves attention {drawn} times "
         f"as far on drawn 7B-shaped layers, {own} times on an earlier mini model's own; a decode step of a layer at "
         f"{tokens} tokens on a CPU thread is {two} times as fast (`int4` at 4 bits: {four}), and takes {one} of the "
-        f"time of torch's attention to the unquantised prefix, {many} with 24 rows at once; ours in full precision "
-        f"takes {dense} and {dense_many}."
+        f"time of torch's attention to the unquantised prefix, {many} with 24 rows at once."
     )
 
 
