@@ -89,7 +89,13 @@ def contrasts(cells: Sequence[Cell], setting: str) -> tuple[list[Contrast], list
     read = cache(Cell.samples)  # each cell stands in many pairs
     sought = [(regime, *pair) for regime in regimes(done) for pair in pairs]
     ours = _compared(found, sought, lambda _, value: value, read)
-    everywhere = [(place, value) for place, by_value in found.items() for value in sorted(by_value, key=by_number)]
+    everywhere = [
+        (place, value)
+        for place, by_value in found.items()
+        for value in sorted(
+            by_value, key=lambda one: (one not in references, by_number(one))
+        )  # of equals the reference
+    ]
     against_best = []
     for regime in regimes(done):
         columns = Columns([found[place][value] for place, value in everywhere], regime, read)
