@@ -19,9 +19,9 @@ CONTRAST = ("table.md", "contrast.md", "contrast.csv")
 STUDIES = {  # of FINDINGS.md: conf/experiment/<name>.yaml holds question, prediction and commands
     **dict.fromkeys(("plateau", "synergy", "smollm2_plateau"), ("table.md", "attribution.md", "attribution.csv")),
     **dict.fromkeys(("dilution", "rope_sensitivity", "kv_fidelity", "kv_pruning", "windows"), CONTRAST),
-    **dict.fromkeys(("smollm2_temperature", "smollm2_dilution", "smollm2_layers", "smollm2_budget"), CONTRAST),
+    **dict.fromkeys(("smollm2_temperature", "smollm2_dilution", "smollm2_layers"), CONTRAST),
     "smollm2_ablation": (*CONTRAST, "differences.csv", "leaderboard.md", "accuracy.png"),
-    "smollm2_kv": (*CONTRAST, "differences.csv"),
+    **dict.fromkeys(("smollm2_kv", "smollm2_budget"), (*CONTRAST, "differences.csv")),
     "smollm2_sink": ("table.md", "differences.csv"),
     "alarm": ("table.md", "alarm.md"),
     "speed": ("table.md", "kinds.md", "saturation.md"),

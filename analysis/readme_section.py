@@ -5,6 +5,7 @@ import json
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from .committed import BOARD, POLICIES, RESULTS, SCALING, pairs_of, pooled_cells
 from .units import bytes_text, interval_text, percent
@@ -26,9 +27,9 @@ def section() -> str:
     head = (
         f"Skill of the mini model{_mean_of(trainings)} on flipbook in % [95 % interval], slow / fast clips: {clips} "
         f"clips and {asked} questions each, of {pairs[0]['runs'] // trainings} splits not used for tuning, KV "
-        f"unquantised ([table]({_at(SCALING)})). What `make ablation` shows, on the default split and with KV widths, "
-        f"is [this table]({_at('mini_ablation')}); each states its command, and `python -m analysis.findings runs/...` "
-        f"writes tables and this section anew. The paper's open questions: [findings](analysis/FINDINGS.md)."
+        f"unquantised. The [table]({_at(SCALING)}), as [that]({_at('mini_ablation')}) of `make ablation`, states its "
+        f"command; `python -m analysis.findings runs/...` writes tables and this section anew. The paper's open "
+        f"questions: [findings](analysis/FINDINGS.md)."
     )
     kv = [_kv(pooled_cells(POLICIES), pairs_of(POLICIES), trainings)] if (RESULTS / POLICIES).exists() else []
     items = [_alone(pairs), _others(cells, pairs), _board(), *kv, *_real(), _bench(), _limits(first, trainings)]
@@ -113,18 +114,23 @@ def _kv(cells: Mapping, pairs: Sequence[Mapping], trainings: int) -> str:
 
 def _real() -> Iterator[str]:
     """What a real language model loses, for which the toy is no guide."""
-    ablation, policies, sink = ("smollm2_ablation", "smollm2_kv", "smollm2_sink")
-    if not all((RESULTS / name / "differences.csv").exists() for name in (ablation, policies, sink)):
+    ablation, policies, sink, budget = (f"smollm2_{name}" for name in ("ablation", "kv", "sink", "budget"))
+    if not all((RESULTS / name / "differences.csv").exists() for name in (ablation, policies, sink, budget)):
         return
-    wanted = {"frames": FRAMES[-1], "regime": "slow", "kind": ""}
-    rope = _of(pairs_of(ablation), reference="baseline", kv_quant="none", **wanted)
-    kv = [_of(pairs_of(name), reference="full precision", **wanted) for name in (policies, sink)]
-    trainings = len(rope[0]["trainings"]) or 1
+    slow: dict[str, Any] = {"frames": FRAMES[-1], "regime": "slow", "kind": ""}
+    rope = _of(pairs_of(ablation), reference="baseline", kv_quant="none", **slow)
+    kv = [row for row in _of(pairs_of(policies), reference="full precision", **slow) if row["kv_quant"] != "int8"]
+    kv += _of(pairs_of(sink), reference="full precision", kv_quant="best2_sink sinks=1", **slow)
+    kept = [
+        _of(pairs_of(budget), reference="baseline", variant="budget=drop_repeated", **{**slow, "regime": regime})
+        for regime in REGIMES
+    ]
+    few = " and ".join(f"{_all_points(rows)} ({regime})" for regime, rows in zip(REGIMES, kept, strict=True))
     yield (
-        f"**Otherwise on a real language model** (SmolLM2-135M, {_times(trainings)} trained, {rope[0]['videos']} slow "
-        f"clips, [findings](analysis/FINDINGS.md)). {FRAMES[-1]} frames, points against {FRAMES[0]}: "
-        f"{_sorted(rope, 'rope_strategy')}. KV under `yarn`, against full precision: {_sorted(kv[0], 'kv_quant')}; on "
-        f"other clips {_sorted(kv[1], 'kv_quant')}."
+        f"**Otherwise on a real language model** (SmolLM2-135M, trained {_times(len(rope[0]['trainings']) or 1)}, "
+        f"{rope[0]['videos']} clips, [findings](analysis/FINDINGS.md)). {FRAMES[-1]} slow frames, points against "
+        f"{FRAMES[0]}: {_sorted(rope, 'rope_strategy')}; unscaled with the tokens of {FRAMES[0]} frames, "
+        f"`budget=drop_repeated`, {few}. KV under `yarn`, against full precision: {_sorted(kv, 'kv_quant')}."
     )
 
 
@@ -144,12 +150,12 @@ def _bench() -> str:
     faster = {(one["ours"], one["theirs"]): one["cpu_ms"] for one in found["speed"][tokens]["faster"]}
     two, four = (_spread(faster[f"{ours} compiled", theirs], 0) for ours, theirs in FASTER)
     rows = found["rows"][tokens]["rows"]
-    one, many = (_spread(rows[count]["best2 compiled"]["times_dense"]["cpu_ms"], 2) for count in ("1", "24"))
+    one = _spread(rows["1"]["best2 compiled"]["times_dense"]["cpu_ms"], 2)
     return (
         f"**Beside quanto** at 2 bits ([bench](analysis/results/bench_kv.md)): `best2` moves attention {drawn} times "
         f"as far on drawn 7B-shaped layers, {own} times on an earlier mini model's own; a decode step of a layer at "
         f"{tokens} tokens on a CPU thread is {two} times as fast (`int4` at 4 bits: {four}), and takes {one} of the "
-        f"time of torch's attention to the unquantised prefix, {many} with 24 rows at once."
+        f"time of torch's attention to the unquantised prefix."
     )
 
 
