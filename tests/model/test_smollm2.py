@@ -204,7 +204,7 @@ def test_the_shipped_ones_have_learnt_every_kind(clips, seed):
     reached = skills(VideoLLM(model, Strided(), NoScaling(), NoQuant()), clips, 8)
     kinds = {name: value for name, value in reached.items() if name.startswith("skill/")}
     assert len(kinds) == 9
-    assert reached["skill"] > (0.85 if seed in NOT_LEARNT else 0.9)
+    assert reached["skill"] > (0.8 if seed in NOT_LEARNT else 0.9)
     assert min(value for name, value in kinds.items() if name != NOT_LEARNT.get(seed)) > 0.6, kinds
 
 
