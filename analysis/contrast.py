@@ -89,13 +89,11 @@ def contrasts(cells: Sequence[Cell], setting: str) -> tuple[list[Contrast], list
     read = cache(Cell.samples)  # each cell stands in many pairs
     sought = [(regime, *pair) for regime in regimes(done) for pair in pairs]
     ours = _compared(found, sought, lambda _, value: value, read)
-    everywhere = [
-        (place, value)
-        for place, by_value in found.items()
-        for value in sorted(
-            by_value, key=lambda one: (one not in references, by_number(one))
-        )  # of equals the reference
-    ]
+
+    def reference_first(value: str) -> tuple:  # of equals it is called the best
+        return value not in references, by_number(value)
+
+    everywhere = [(place, value) for place, own in found.items() for value in sorted(own, key=reference_first)]
     against_best = []
     for regime in regimes(done):
         columns = Columns([found[place][value] for place, value in everywhere], regime, read)

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from intpv.bounds import check_flag, check_place, check_text, check_whole, shown
+from intpv.cache.hashing import file_hash
 from intpv.encoder.tower_config import TowerConfig
 from intpv.errors import BadInput
 from intpv.record.damaged import stamp
@@ -48,15 +49,6 @@ def check_encoder(encoder: Mapping) -> None:
         tower.depth(encoder.get("select_layer"))
         if "keep_cls" in encoder:
             check_flag("encoder.keep_cls", encoder["keep_cls"])
-
-
-def own_folder(model: Mapping) -> Path | None:
-    """Of a model that the user has trained with one of our verbs; None for every other."""
-    path = model.get("path")
-    if model.get("_target_") not in OWN_FORMATS or not isinstance(path, str | Path):
-        return None
-    folder = Path(path).expanduser()
-    return folder if folder.is_dir() else None
 
 
 def check_model(model: Mapping, encoder: Mapping, choices: Mapping[str, str | None]) -> None:
@@ -149,6 +141,15 @@ def _folder(model: Mapping) -> Path:
         return Path(path).expanduser()
     named = model["_target_"].split(".")[-2]  # the module of a loader of ours is called as what it loads
     return shipped(model.get("recipe", named), model.get("seed", 0))
+
+
+def own_content(model: Mapping) -> list[str] | None:
+    """Hashes of a model that the user trained with a verb of ours, as `lora.content` has them; None for every other."""
+    known = OWN_FORMATS.get(model.get("_target_", ""))
+    if known is None or not model.get("path") or not (folder := _folder(model)).is_dir():
+        return None
+    files = [folder / name for name in (*known, "model.safetensors")]
+    return [file_hash(file) for file in files if file.is_file()]
 
 
 def _json(model: Mapping, name: str) -> dict:

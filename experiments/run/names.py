@@ -13,7 +13,7 @@ from intpv.record.cell_id import cell_name, config_hash, portable
 from intpv.shipped import shipped
 
 from .cell_config import CellConfig, plain_config
-from .model_settings import own_folder
+from .model_settings import own_content
 
 PACKAGE = __package__.rpartition(".")[0]  # experiments; in the wheel intpv.experiments
 SCIENCE = (
@@ -125,10 +125,8 @@ def _by_content(config: CellConfig) -> CellConfig:
         from intpv.model.loading.lora import content  # loads torch, which other cells need not wait for here
 
         config = {**config, "model": {**config["model"], "lora": content(lora)}}
-    if (folder := own_folder(config["model"])) is not None:  # all trainings of a kind leave their model under one name
-        files = [folder / "intpv.json", *sorted(folder.glob("*.safetensors"))]
-        content_of_path = "-".join(file_hash(file)[:16] for file in files if file.is_file())
-        config = {**config, "model": {**config["model"], "path": content_of_path}}
+    if (hashes := own_content(config["model"])) is not None:  # trainings of a kind leave their models under one name
+        config = {**config, "model": {**config["model"], "path": hashes}}
     if scores is not None and Path(scores).expanduser().is_file():  # where it is not, the reader says so
         config = {**config, "video": {**config["video"], "scores": file_hash(str(Path(scores).expanduser()))}}
     return config
