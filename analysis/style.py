@@ -36,6 +36,7 @@ STRATEGIES = {  # Okabe & Ito 2008, distinct with every colour blindness
     "rerope": Look("ReRoPE", "#EE8866", "o"),
     "dual_chunk": Look("dual chunk", "#AAAA00", "D"),
     "log_n": Look("log n", "#99DDFF", "v"),
+    "parallel_windows": Look("parallel windows", "#FFAABB", "s"),
 }
 # of strategies that are not in the table: what Okabe & Ito have left, then Tol's muted ones
 FURTHER_COLORS = ("#0072B2", "#CC79A7", "#882255", "#999933", "#332288")

@@ -13,6 +13,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from intpv.attention.rules import Places
 from intpv.attention.segments import Turning, over_sequence
 from intpv.bounds import check_whole
+from intpv.layout import Layout, Span
 from intpv.options import option
 from intpv.rope_strategy.geometry import RopeGeometry, baseline_inv_freq
 from intpv.rope_strategy.partitioned import PartitionedStrategy
@@ -24,7 +25,7 @@ from ..run.provenance import provenance, write_result
 from ..run.threads import set_threads
 from .timing import alternate
 
-FACTOR, HEAD_DIM = 4.0, 128
+FACTOR, HEAD_DIM, FRAMES = 4.0, 128, 32
 DEFAULTS = {"tokens": 8192, "rounds": 5, "heads": 8, "dtype": "float32", "threads": 1, "device": "cpu"}
 OUT = "analysis/results/bench_segments.json"
 
@@ -49,11 +50,12 @@ def segment_costs(tokens: int, heads: int, rounds: int, device: torch.device, dt
     """Of every strategy that changes attention."""
     q, k, v = torch.randn(3, heads, tokens, HEAD_DIM, generator=torch.Generator().manual_seed(0)).to(device, dtype)
     geometry, found = RopeGeometry(HEAD_DIM, 1e4, int(tokens / FACTOR)), {}
+    layout = Layout(tuple(Span(len(part), time=0.0) for part in torch.arange(tokens).tensor_split(FRAMES)))
     for name in options_of("rope_strategy"):
         strategy = option("rope_strategy", name)
         if not isinstance(strategy, PartitionedStrategy):
             continue
-        turning = Turning(name, strategy.divided(geometry, FACTOR), baseline_inv_freq(geometry))
+        turning = Turning(name, strategy.divided(layout, geometry, FACTOR), baseline_inv_freq(geometry))
         places = Places(torch.arange(tokens), torch.arange(tokens))
         both = partial(_segments, q, k, v, turning, places), partial(_plain, q, k, v)
         for run in both:

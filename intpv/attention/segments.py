@@ -5,6 +5,7 @@ float32. Of a packed prefix the segment that begins with its first token and who
 the path that kv_quant.decode names, as far as all rows see it; the rest, some w tokens or two chunks, block by block.
 """
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from intpv.kv_quant.packed import Block, PackedLayer
 from intpv.rope_strategy.partition import Partition, Segment
 
 T = TypeVar("T")
+Turn = tuple[Tensor, Tensor]  # cos and sin
 
 
 @dataclass(eq=False)
@@ -39,7 +41,9 @@ class Turning:
 
     def _parts(self, places: Places, device: torch.device) -> list["Part"]:
         rows, keys = places.rows.cpu(), places.keys.cpu()
-        return [Part(self, one, rows, keys, one.first(rows), one.stop(rows), device) for one in self.partition.segments]
+        counted = self.partition.counted(rows)
+        segments = self.partition.segments
+        return [Part(self, one, rows, keys, one.first(counted), one.stop(counted), device) for one in segments]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,28 +54,29 @@ class Part:
     segment: Segment
     rows: Int[Tensor, " R"]
     own: Int[Tensor, " T"]  # the tokens of the rows' own keys
-    first: Int[Tensor, " R"]
+    first: Int[Tensor, " R"]  # as segments count tokens
     stop: Int[Tensor, " R"]
     device: torch.device
     _made: dict = field(default_factory=dict, repr=False)  # by what it is for, for all layers
 
     def query(self, q: Float[Tensor, "H R d"]) -> Float[Tensor, "H R d"]:
         """Turned on from where the model rotated it, times the query's own scale."""
-        return _turned(q, *self._once("query", self._query))
+        return _turned(q, self._once("query", self._query))
 
     def keys(self, k: Float[Tensor, "H_kv t d"], start: int | None = None) -> Float[Tensor, "H_kv t d"]:
         """Of the tokens of the sequence from `start` on; None: the own keys."""
         if not self.segment.exact:
             return k
-        return _turned(k, *self._once(("keys", start, k.shape[1]), lambda: self._away(self.tokens(start, k.shape[1]))))
+        return _turned(k, self._once(("keys", start, k.shape[1]), lambda: self._away(self.tokens(start, k.shape[1]))))
 
     def turn(self, k: Float[Tensor, "H_kv t d"], tokens: Int[Tensor, " t"]) -> Float[Tensor, "H_kv t d"]:
         """Keys of any tokens to where this segment wants them."""
-        return _turned(k, *self._away(tokens)) if self.segment.exact else k
+        return _turned(k, self._away(tokens)) if self.segment.exact else k
 
     def sees(self, tokens: Int[Tensor, " t"]) -> Bool[Tensor, "R t"]:
         """Which tokens each row sees in this segment, on the host."""
-        return (tokens >= self.first[:, None]) & (tokens < self.stop[:, None])
+        counted = self.turning.partition.counted(tokens)
+        return (counted >= self.first[:, None]) & (counted < self.stop[:, None])
 
     def seen(self, start: int | None, count: int) -> Bool[Tensor, "R t"] | None:
         """Which of so many tokens from `start` on, or of the own keys, each row sees in this segment; None: none."""
@@ -86,18 +91,37 @@ class Part:
         """So many from `start` on, or the own keys."""
         return self.own if start is None else torch.arange(start, start + count)
 
-    def _query(self) -> tuple[Tensor, Tensor]:
-        partition = self.turning.partition
-        cos, sin = self._turn(self.segment.query(self.rows) - partition.kept(self.rows))
-        if partition.scale is None:
-            return cos, sin
-        scale = partition.scale(self.rows)[:, None].to(self.device, torch.float32)
-        return cos * scale, sin * scale
+    def weighed(self, found: Attended) -> Attended:
+        """Attention to keys of this segment, ready to be merged with that to others."""
+        return (found[0], found[1] + self.bias) if self.bias else found
 
-    def _away(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    @property
+    def bias(self) -> float:
+        """What the segment's weight adds to its logits."""
+        return math.log(self.segment.weight)
+
+    def reaches(self, length: int) -> int:
+        """How many of a prefix' tokens, from the first on, every row sees in this segment where they are kept."""
+        stop = min(int(self.stop.min()), length)
+        if self.segment.exact or self.first.any() or stop <= 0:
+            return 0
+        # among them tokens of other segments, where these count in another order
+        return stop if int(self.turning.partition.counted(torch.arange(stop)).max()) < stop else 0
+
+    def _query(self) -> Turn | None:
+        partition = self.turning.partition
+        turn = self._turn(self.segment.query(self.rows) - partition.kept(self.rows), partition.scale is not None)
+        if turn is None or partition.scale is None:
+            return turn
+        scale = partition.scale(self.rows)[:, None].to(self.device, torch.float32)
+        return turn[0] * scale, turn[1] * scale
+
+    def _away(self, tokens: Tensor) -> Turn | None:
         return self._turn(tokens - self.turning.partition.kept(tokens))
 
-    def _turn(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+    def _turn(self, positions: Tensor, always: bool = False) -> Turn | None:
+        if not always and not positions.any():
+            return None
         # in float64, on the host: what is added to angles of float32 is to add no rounding of its own
         angles = positions.double()[:, None] * self.turning.inv_freq.double()
         return angles.cos().to(self.device, torch.float32), angles.sin().to(self.device, torch.float32)
@@ -113,14 +137,14 @@ def over_prefix(q: Float[Tensor, "H R d"], layer: PrefixLayer, scaling: float, p
     turned, begin = [part.query(q) for part in parts], 0
     if isinstance(layer, PackedLayer):
         for part, rows in zip(parts, turned, strict=True):
-            stop = min(int(part.stop.min()), layer.length)
-            if stop > 0 and not part.segment.exact and not part.first.any():
+            if stop := part.reaches(layer.length):
                 begin = stop  # of one segment alone: no two have the first token
-                yield prefix_attention(rows, layer if stop == layer.length else layer.before(stop), scaling)
+                found = prefix_attention(rows, layer if stop == layer.length else layer.before(stop), scaling)
+                yield part.weighed(found)
     for start, (keys, values) in _pieces(layer, begin):
         for part, rows in zip(parts, turned, strict=True):
             if (mask := part.seen(start, keys.shape[1])) is not None:
-                yield attend(rows, part.keys(keys, start), values, scaling, mask)
+                yield part.weighed(attend(rows, part.keys(keys, start), values, scaling, mask))
 
 
 def _pieces(layer: PrefixLayer, begin: int) -> Iterator[tuple[int, Block]]:
@@ -148,7 +172,7 @@ def over_own(
             continue
         if mask is not None:
             seen = mask & seen if mask.dtype == torch.bool else mask.masked_fill(~seen, -torch.inf)
-        yield attend(part.query(q), part.keys(k), v, scaling, seen)
+        yield part.weighed(attend(part.query(q), part.keys(k), v, scaling, seen))
 
 
 def over_sequence(
@@ -160,17 +184,26 @@ def over_sequence(
 ) -> Attended:
     """Of a whole sequence to itself, as prefill needs it: no (S, S) map is made, and nothing is masked in vain."""
     out = torch.zeros(q.shape, device=q.device), torch.full(q.shape[:2], -torch.inf, device=q.device)
+    order = parts[0].turning.partition.order
     for part in parts:
-        turned = part.query(q), part.keys(k, 0), v
-        for rows, found in _stretches(*turned, scaling, part):
-            out[0][:, rows], out[1][:, rows] = merge(out[0][:, rows], out[1][:, rows], *found)
-    return out
+        turned, ends = (part.query(q), part.keys(k, 0), v), (part.first, part.stop)
+        if order is not None:
+            (a, b, c), (first, stop), at = turned, ends, order.to(q.device)
+            turned, ends = (a[:, at], b[:, at], c[:, at]), (first[order], stop[order])
+        for rows, found in _stretches(*turned, scaling, *ends):
+            out[0][:, rows], out[1][:, rows] = merge(out[0][:, rows], out[1][:, rows], *part.weighed(found))
+    if order is None:
+        return out
+    back = order.argsort().to(q.device)
+    return out[0][:, back], out[1][:, back]
 
 
-def _stretches(q: Tensor, k: Tensor, v: Tensor, scaling: float, part: Part) -> Iterator[tuple[slice, Attended]]:
+def _stretches(
+    q: Tensor, k: Tensor, v: Tensor, scaling: float, firsts: Tensor, stops: Tensor
+) -> Iterator[tuple[slice, Attended]]:
     """Rows, and their attention, in stretches of which both ends of what they see stand still or move on together."""
-    for start, stop, grows, slides in _alike(part.first, part.stop):
-        first, last = int(part.first[start]), int(part.stop[start])
+    for start, stop, grows, slides in _alike(firsts, stops):
+        first, last = int(firsts[start]), int(stops[start])
         if blind := max(first - last + 1, 0):  # rows that see nothing as yet
             start, last = (start + blind, last + blind) if grows and not slides else (stop, last)
         if start >= stop:
@@ -227,6 +260,8 @@ def _alike(first: Int[Tensor, " S"], stop: Int[Tensor, " S"]) -> Iterator[tuple[
         start = end
 
 
-def _turned(x: Float[Tensor, "heads n d"], cos: Tensor, sin: Tensor) -> Float[Tensor, "heads n d"]:
-    first, second = x.float().chunk(2, -1)
+def _turned(x: Float[Tensor, "heads n d"], turn: Turn | None) -> Float[Tensor, "heads n d"]:
+    if turn is None:
+        return x
+    (cos, sin), (first, second) = turn, x.float().chunk(2, -1)
     return torch.cat([first * cos - second * sin, second * cos + first * sin], -1).to(x.dtype)

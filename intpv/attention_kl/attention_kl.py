@@ -46,7 +46,7 @@ class AttentionKL:
 
         `context` is `video_llm.pack(prefill)`; neither is changed. `tokens` are read for visual rows alone. BadInput
         for no questions, for a prefix that was cut as it was read, and for visual rows where layers keep tokens of
-        their own.
+        their own or tokens do not see all before them.
         """
         if not questions:
             raise BadInput("attention KL needs at least 1 question, got 0")
@@ -60,6 +60,12 @@ class AttentionKL:
             raise BadInput(
                 f"visual_rows={self.visual_rows} reads a prefix up to a token, here each layer keeps {packed.length} "
                 f"of {packed.kept.shape[1]} tokens (kv_evict): visual_rows=0 does without"
+            )
+        partition = context.rotation.partition
+        if self.visual_rows and partition is not None and partition.order is not None:
+            raise BadInput(
+                f"visual_rows={self.visual_rows} reads all tokens before one, rope_strategy="
+                f"{context.rotation.strategy.name} hides some: visual_rows=0 does without"
             )
         is_changed = packed.quantised_fraction > 0 or packed.kept is not None  # else it is its own reference
         whole = replace(video_llm, kv_quant=NoQuant(), kv_evict=NoEvict())

@@ -75,9 +75,8 @@ class Side:
                 part.tokens(start, keys.shape[1]) if start < prefix else part.own[start - prefix :][: keys.shape[1]]
             )
             if (seen := part.sees(tokens)).any():
-                logits = torch.where(
-                    seen.to(keys.device), self._product(part.query(self.asked.q), part.turn(keys, tokens)), logits
-                )
+                found = self._product(part.query(self.asked.q), part.turn(keys, tokens)) + part.bias
+                logits = torch.where(seen.to(keys.device), found, logits)
         return logits
 
     def _product(self, q: Tensor, keys: Tensor) -> Tensor:

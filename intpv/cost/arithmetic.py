@@ -47,7 +47,9 @@ def flops(video_llm: VideoLLM, frames: int, context: VideoContext, video_id: str
     tokens = groups * length * seen.tokens_per_frame
     early = getattr(video_llm.kv_evict, "early", False)
     bounds = Bounds(kv_tokens=context.packed.length, early=early, prefill_tokens=passes.prefill_tokens)
+    partition, tokens_read = context.rotation.partition, context.layout.length
+    pairs = None if partition is None else partition.pairs(tokens_read)
     return {
         "cost/tower_flops": groups * closed_form.tower_flops(seen) + closed_form.projector_flops(shape, tokens),
-        "cost/prefill_flops": bounds.prefill_flops(shape, context.layout.length),
+        "cost/prefill_flops": bounds.prefill_flops(shape, tokens_read, pairs),
     }

@@ -59,14 +59,15 @@ class Bounds:
             },
         }
 
-    def prefill_flops(self, shape: Shape, tokens: int) -> int:
-        """As closed_form.prefill_flops; where layers are cut early, a pass attends to what they hold."""
+    def prefill_flops(self, shape: Shape, tokens: int, seen: int | None = None) -> int:
+        """As closed_form.prefill_flops; where layers are cut early, a pass attends to what they hold. `seen`: pairs of
+        query and key in a prefill at once, where a strategy hides some; None: all."""
         step, pairs = self.prefill_tokens or tokens, 0
         for start in range(0, tokens, step):
             new = min(step, tokens - start)
             held = min(start, self.kv_tokens or start) if self.early else start
             pairs += new * held + new * (new + 1) // 2
-        attention = 4 * shape.layers * shape.heads * shape.head_dim * pairs
+        attention = 4 * shape.layers * shape.heads * shape.head_dim * (pairs if seen is None else seen)
         blocks = 2 * tokens * closed_form.block_matrices(shape)
         return blocks + attention + 2 * shape.vocabulary * shape.hidden
 

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from intpv.errors import BadInput
+from intpv.layout import Layout
 from intpv.rope_strategy.geometry import RopeGeometry
 from intpv.rope_strategy.partition import Partition, chunks
 from intpv.rope_strategy.partitioned import PartitionedStrategy
@@ -19,7 +20,7 @@ class DualChunk(PartitionedStrategy):
 
     >>> import torch
     >>> geometry = RopeGeometry(head_dim=4, base=16.0, trained_length=4096)
-    >>> own, before, older = DualChunk().divided(geometry, 4.0).segments  # chunks of 2560, C = 3072
+    >>> own, before, older = DualChunk().divided(Layout(), geometry, 4.0).segments  # chunks of 2560, C = 3072
     >>> [one.query(torch.tensor([10000])).item() for one in (own, before, older)]  # 10000 = 3 * 2560 + 2320
     [2320, 3072, 3072]
     """
@@ -28,7 +29,7 @@ class DualChunk(PartitionedStrategy):
         """0.05 ln s + 1, as in the authors' code; temperature=1 is the paper's, which leaves it out."""
         return 0.05 * math.log(factor) + 1.0
 
-    def divided(self, geometry: RopeGeometry, factor: float) -> Partition:
+    def divided(self, layout: Layout, geometry: RopeGeometry, factor: float) -> Partition:
         length = geometry.trained_length
         if length < LEAST:
             raise BadInput(f"rope_strategy=dual_chunk needs a trained length of {LEAST} tokens, got {length}")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from intpv.layout import Layout
 from intpv.rope_strategy.geometry import RopeGeometry
 from intpv.rope_strategy.partition import Partition, log_n, sharpened
 from intpv.rope_strategy.partitioned import PartitionedStrategy
@@ -14,9 +15,9 @@ class LogN(PartitionedStrategy):
 
     >>> import torch
     >>> geometry = RopeGeometry(head_dim=4, base=16.0, trained_length=16)
-    >>> LogN().divided(geometry, 4.0).scale(torch.tensor([0, 15, 255])).tolist()
+    >>> LogN().divided(Layout(), geometry, 4.0).scale(torch.tensor([0, 15, 255])).tolist()
     [1.0, 1.0, 2.0]
     """
 
-    def divided(self, geometry: RopeGeometry, factor: float) -> Partition:
+    def divided(self, layout: Layout, geometry: RopeGeometry, factor: float) -> Partition:
         return sharpened(log_n(geometry.trained_length))

@@ -3,13 +3,14 @@
 RoPE rotates a query at m and a key at k by m and by k, so that a logit depends on m - k. Methods that let it depend on
 something else do so by stretches of keys: those near by, those further off. So a prefix keeps its keys rotated to one
 position each (`kept`), which serves the segment that is longest; where another one wants its keys elsewhere they are
-turned on, for rotations add up. Softmaxes over the segments are merged by their log-sum-exp.
+turned on, for rotations add up. Softmaxes over the segments are merged by their log-sum-exp, each times its weight.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from intpv.errors import BadInput
@@ -20,21 +21,40 @@ Places = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Segment:
-    """Of a query at token m, the keys first(m) <= k < stop(m), and at which positions both are rotated."""
+    """Of a query at token m, the keys first(m) <= k < stop(m), and at which positions both are rotated.
+
+    Where a partition has an order, m and k in `first` and `stop` are counted in it.
+    """
 
     first: Places
     stop: Places
     query: Places  # the query's position; may be no whole number
     exact: bool = False  # keys at their own places, k; else at kept(k)
+    weight: float = 1.0  # of a key of it in the softmax, above 0
 
 
 @dataclass(frozen=True)
 class Partition:
-    """Segments that do not overlap and together are the keys 0 ... m of every query m."""
+    """Segments that do not overlap; together they are the keys that every query m sees, 0 ... m or some of these."""
 
     kept: Places  # the position that a cached key is rotated to, and a query before it is turned on
     segments: tuple[Segment, ...]
     scale: Places | None = None  # what a query is multiplied by
+    order: Int[Tensor, " S"] | None = None  # the prefix' tokens as segments count them; None: as they come
+
+    def counted(self, tokens: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
+        """As which segments count these tokens; what follows the prefix is counted on from there."""
+        if self.order is None:
+            return tokens
+        length = len(self.order)
+        rank = torch.empty(length + 1, dtype=torch.long)
+        rank[self.order], rank[length] = torch.arange(length), length
+        return rank[tokens.clamp_max(length)] + (tokens - length).clamp_min(0)
+
+    def pairs(self, length: int) -> int:
+        """Queries and keys that see each other in a sequence of so many tokens."""
+        counted = self.counted(torch.arange(length))
+        return sum(int((one.stop(counted) - one.first(counted)).clamp_min(0).sum()) for one in self.segments)
 
 
 def near_and_far(near: int, far: Places) -> Partition:
@@ -112,6 +132,48 @@ def log_n(trained_length: int) -> Places:
 def sharpened(scale: Places) -> Partition:
     """One segment, rotated as ever; a query is multiplied by `scale`."""
     return Partition(lambda token: token, (Segment(_start, _behind, lambda token: token),), scale)
+
+
+def windows(of: Int[Tensor, " S"], count: int, positions: Int[Tensor, " more"], weight: float) -> Partition:
+    """Windows that do not see each other. `of` names each token's window, -1 for text before all of them, which every
+    token sees, and `count` for text behind, which as the question sees everything; for that a key in a window is of
+    this `weight`. `positions` are those of all tokens and of the next one.
+
+    >>> import torch
+    >>> of = torch.tensor([-1, 0, 1, 0, 1, 2])  # text, four frames of a token, text
+    >>> partition = windows(of, 2, torch.tensor([0, 1, 1, 2, 2, 3, 4]), 0.5)
+    >>> partition.order.tolist(), partition.kept(torch.arange(8)).tolist()
+    ([0, 1, 3, 2, 4, 5], [0, 1, 1, 2, 2, 3, 4, 5])
+    >>> own, text, video = partition.segments
+    >>> query = torch.tensor([4, 6])  # the last frame, a question
+    >>> [(one.first(query).tolist(), one.stop(query).tolist(), one.weight) for one in (own, text, video)]
+    [([3, 5], [5, 7], 1.0), ([0, 0], [1, 1], 1.0), ([1, 1], [1, 5], 0.5)]
+    """
+    length, order = len(of), of.argsort(stable=True)
+    before, behind = int((of < 0).sum()), int((of < count).sum())
+    begins = torch.searchsorted(of[order], of[order])  # where each token's window begins
+    begins = torch.cat([begins, torch.tensor([behind])])  # and for what follows
+
+    def kept(token: Tensor) -> Tensor:
+        return positions[token.clamp_max(length)] + (token - length).clamp_min(0)
+
+    def text(token: Tensor) -> Tensor:
+        return torch.where(token < before, 0, before)
+
+    return Partition(
+        kept,
+        (
+            Segment(lambda token: begins[token.clamp_max(length)], _behind, kept),
+            Segment(_start, text, kept),
+            Segment(
+                lambda token: torch.full_like(token, before),
+                lambda token: torch.where(token < behind, before, behind),
+                kept,
+                weight=weight,
+            ),
+        ),
+        order=order,
+    )
 
 
 def _start(token: Tensor) -> Tensor:

@@ -25,23 +25,23 @@ class PartitionedStrategy(RopeStrategy):
         if self.visual:
             raise BadInput(f"rope_strategy={self.name} scales no frequencies: there is nothing for visual=true to keep")
 
-    def divided(self, geometry: RopeGeometry, factor: float) -> Partition:
+    def divided(self, layout: Layout, geometry: RopeGeometry, factor: float) -> Partition:
         """The partition at s above 1. BadInput for numbers that do not go with the geometry."""
         raise NotImplementedError
 
-    def partition(self, geometry: RopeGeometry, factor: float) -> Partition | None:
+    def partition(self, layout: Layout, geometry: RopeGeometry, factor: float) -> Partition | None:
         """None at s = 1. BadInput for M-RoPE: tokens of one frame share a position there, and no order."""
         if factor == 1:
             return None
         if geometry.axis_of:
             raise BadInput(f"rope_strategy={self.name} needs positions of one axis, this model has three (M-RoPE)")
-        return self.divided(geometry, factor)
+        return self.divided(layout, geometry, factor)
 
     def angles(
         self, layout: Layout, geometry: RopeGeometry, factor: float
     ) -> Float[Tensor, "{layout.length} {geometry.head_dim//2}"]:
         """The (S, d/2) angles in rad of keys as they are kept; a query is turned on from there."""
-        partition = self.partition(geometry, factor)
+        partition = self.partition(layout, geometry, factor)
         if partition is None:
             return super().angles(layout, geometry, factor)
         return partition.kept(torch.arange(layout.length)).float()[:, None] * baseline_inv_freq(geometry)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from intpv.bounds import check_flag
 from intpv.errors import BadInput
+from intpv.layout import Layout
 from intpv.rope_strategy.geometry import RopeGeometry
 from intpv.rope_strategy.partition import Partition, log_n, near_and_far
 from intpv.rope_strategy.partitioned import PartitionedStrategy, auto_tokens
@@ -18,7 +19,7 @@ class ReRoPE(PartitionedStrategy):
 
     >>> import torch
     >>> geometry = RopeGeometry(head_dim=4, base=16.0, trained_length=4096)
-    >>> near, far = ReRoPE().divided(geometry, 4.0).segments
+    >>> near, far = ReRoPE().divided(Layout(), geometry, 4.0).segments
     >>> far.query(torch.tensor([600, 9000])).tolist()  # and all of those keys at 0
     [512.0, 512.0]
     """
@@ -35,7 +36,7 @@ class ReRoPE(PartitionedStrategy):
         object.__setattr__(self, "step", float(self.step))  # YAML's 0 is an int
         check_flag("rope_strategy.log_n", self.log_n)
 
-    def divided(self, geometry: RopeGeometry, factor: float) -> Partition:
+    def divided(self, layout: Layout, geometry: RopeGeometry, factor: float) -> Partition:
         length = geometry.trained_length
         near = max(length // 8, 1) if isinstance(self.near, str) else int(self.near)
         parts = near_and_far(near, lambda token: token.double() * self.step)

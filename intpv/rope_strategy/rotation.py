@@ -102,7 +102,7 @@ class Rotation:
     @property
     def partition(self) -> Partition | None:
         """The strategy's own. BadInput where keys could not be turned on from where they are kept."""
-        partition = self.strategy.partition(self.geometry, self.factor)
+        partition = self.strategy.partition(self.layout, self.geometry, self.factor)
         if partition and (self.own.fixed or self.geometry.columns):
             why = "layers have tables of their own" if self.own.fixed else "channels are paired in another way"
             raise BadInput(

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from intpv.errors import BadInput
+from intpv.layout import Layout
 from intpv.rope_strategy.geometry import RopeGeometry
 from intpv.rope_strategy.partition import Partition, near_and_far
 from intpv.rope_strategy.partitioned import PartitionedStrategy, auto_tokens
@@ -37,6 +38,6 @@ class SelfExtend(PartitionedStrategy):
         reached = math.ceil((factor * length - near) / (length - near))
         return near, reached if isinstance(self.group, str) else int(self.group)
 
-    def divided(self, geometry: RopeGeometry, factor: float) -> Partition:
+    def divided(self, layout: Layout, geometry: RopeGeometry, factor: float) -> Partition:
         near, group = self.sizes(geometry, factor)
         return near_and_far(near, lambda token: token // group)

@@ -253,7 +253,7 @@ class RopeStrategy:
         text, visual = counts(layout)
         return (text + visual).float()
 
-    def partition(self, geometry: RopeGeometry, factor: float) -> Partition | None:
+    def partition(self, layout: Layout, geometry: RopeGeometry, factor: float) -> Partition | None:
         """Where a query sees its keys at other distances than m - k (partition.py); None: at these."""
         return None
 

@@ -50,15 +50,18 @@ def unrotated(keys: Tensor, angles: Tensor, scale: float) -> Tensor:
 
 
 class ByDistance:
-    """A Llama of transformers, its attention logits q . R(distance) k."""
+    """A Llama of transformers, its attention logits q . R(distance) k; `weight` is what a key counts for to a query."""
 
-    def __init__(self, llm, distance: Distance, sharpness=lambda m: torch.ones(len(m)).double(), square: float = 1.0):
-        self.model, self.distance, self.sharpness, self.square = (
-            copy.deepcopy(llm).double(),
-            distance,
-            sharpness,
-            square,
-        )
+    def __init__(
+        self,
+        llm,
+        distance: Distance,
+        sharpness=lambda m: torch.ones(len(m)).double(),
+        square: float = 1.0,
+        weight: Distance = lambda m, k: (k <= m).double(),
+    ):
+        self.model, self.distance, self.sharpness = copy.deepcopy(llm).double(), distance, sharpness
+        self.square, self.weight = square, weight
 
     @torch.no_grad()
     def read(self, x: Tensor, past: Past | None = None) -> tuple[Tensor, Past]:
@@ -87,4 +90,5 @@ class ByDistance:
         away = torch.polar(torch.ones(()).double(), self.distance(m[:, None], n[None]).double()[..., None] * turns)
         logits = torch.einsum("hmc,hnc,mnc->hmn", rows, keys.conj(), away).real
         logits = logits * self.square * self.sharpness(m)[:, None] * q.shape[-1] ** -0.5
-        return logits.masked_fill(n[None] > m[:, None], -torch.inf).softmax(-1) @ v.repeat_interleave(share, 0)
+        logits = logits + self.weight(m[:, None], n[None]).log()
+        return logits.softmax(-1) @ v.repeat_interleave(share, 0)

@@ -34,7 +34,7 @@ REFUSED = {  # (model, option) -> why it does not run; all else does
 REFUSED |= {
     (model, f"rope_strategy={name}"): f"rope_strategy={name} needs positions of one axis, this model has three"
     for model in ("qwen2_5_vl", "qwen3_vl")
-    for name in ("self_extend", "rerope", "dual_chunk", "log_n")
+    for name in ("self_extend", "rerope", "dual_chunk", "log_n", "parallel_windows")
 }
 UNCHANGED = ("kv_quant=none",)  # runs, and changes nothing
 

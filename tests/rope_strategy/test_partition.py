@@ -18,7 +18,8 @@ ALL = [SelfExtend(), SelfExtend(near=3), ReRoPE(), ReRoPE(near=20, step=0.25), D
 
 def distances(strategy, geometry, factor: float) -> torch.Tensor:
     """(n, n) of queries and keys as far as s L tokens; NaN behind the query."""
-    partition, tokens = strategy.partition(geometry, factor), torch.arange(int(factor * geometry.trained_length))
+    partition = strategy.partition(Layout(), geometry, factor)
+    tokens = torch.arange(int(factor * geometry.trained_length))
     kept, found = partition.kept(tokens), torch.full((len(tokens), len(tokens)), torch.nan).double()
     for one in partition.segments:
         seen = (tokens >= one.first(tokens)[:, None]) & (tokens < one.stop(tokens)[:, None])
@@ -56,7 +57,7 @@ def test_one_group_fewer_would_reach_too_far():
 
 @pytest.mark.parametrize("strategy", ALL, ids=repr)
 def test_at_factor_one_there_are_no_segments(strategy):
-    assert strategy.partition(RopeGeometry(32, 100.0, 80), 1.0) is None
+    assert strategy.partition(Layout(), RopeGeometry(32, 100.0, 80), 1.0) is None
 
 
 @pytest.mark.parametrize("step", [0.0, 0.25])
@@ -98,7 +99,7 @@ def test_refuses_the_modifier_of_frequencies(kind):
 )
 def test_refuses_a_window_that_is_too_short(strategy, length, message):
     with pytest.raises(BadInput, match=message):
-        strategy.partition(RopeGeometry(32, 100.0, length), 4.0)
+        strategy.partition(Layout(), RopeGeometry(32, 100.0, length), 4.0)
 
 
 def test_refuses_tables_that_keys_cannot_be_turned_on_by():
