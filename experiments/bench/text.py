@@ -41,7 +41,7 @@ from ..run.provenance import line, provenance, write_result
 BIN = 1024  # positions
 SECTIONS = ("positions", "prefix")
 SAME = ("none",)  # at every factor
-VISUAL = ("visual_only", "frame_step")  # scale visual tokens alone, which text has none of
+VISUAL = ("visual_only", "frame_step", "parallel_windows")  # change visual tokens alone, which text has none of
 DEFAULTS = {
     "out": "analysis/results/bench_text.json",
     "sections": list(SECTIONS),
