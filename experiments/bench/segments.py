@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from intpv.attention.rules import Places
-from intpv.attention.segments import Turning, over_sequence
+from intpv.attention.segment_prefill import over_sequence
+from intpv.attention.segments import Turning
 from intpv.bounds import check_whole
 from intpv.layout import Layout, Span
 from intpv.options import option

@@ -3,10 +3,10 @@
 The model has rotated queries and keys to where they are kept; here they are turned on to where a segment wants them, in
 float32. Of a packed prefix the segment that begins with its first token and whose keys stay as they are kept is read by
 the path that kv_quant.decode names, as far as all rows see it; the rest, some w tokens or two chunks, block by block.
+Where no key is turned and segments differ in weight alone, that path reads the whole prefix.
 """
 
 import math
-from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -15,10 +15,9 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from intpv.attention.dense import causal_attention, fused_attention
 from intpv.attention.prefix import PrefixLayer, prefix_attention
 from intpv.attention.rules import Places
-from intpv.attention.softmax import Attended, attend, merge
+from intpv.attention.softmax import Attended, attend
 from intpv.kv_quant.packed import Block, PackedLayer
 from intpv.rope_strategy.partition import Partition, Segment
 
@@ -61,13 +60,13 @@ class Part:
 
     def query(self, q: Float[Tensor, "H R d"]) -> Float[Tensor, "H R d"]:
         """Turned on from where the model rotated it, times the query's own scale."""
-        return _turned(q, self._once("query", self._query))
+        return _turned(q, self.shared("query", self._query))
 
     def keys(self, k: Float[Tensor, "H_kv t d"], start: int | None = None) -> Float[Tensor, "H_kv t d"]:
         """Of the tokens of the sequence from `start` on; None: the own keys."""
         if not self.segment.exact:
             return k
-        return _turned(k, self._once(("keys", start, k.shape[1]), lambda: self._away(self.tokens(start, k.shape[1]))))
+        return _turned(k, self.shared(("keys", start, k.shape[1]), lambda: self._away(self.tokens(start, k.shape[1]))))
 
     def turn(self, k: Float[Tensor, "H_kv t d"], tokens: Int[Tensor, " t"]) -> Float[Tensor, "H_kv t d"]:
         """Keys of any tokens to where this segment wants them."""
@@ -85,7 +84,7 @@ class Part:
             seen = self.sees(self.tokens(start, count))
             return seen.to(self.device) if seen.any() else None
 
-        return self._once(("seen", start, count), made)
+        return self.shared(("seen", start, count), made)
 
     def tokens(self, start: int | None, count: int) -> Int[Tensor, " t"]:
         """So many from `start` on, or the own keys."""
@@ -94,6 +93,11 @@ class Part:
     def weighed(self, found: Attended) -> Attended:
         """Attention to keys of this segment, ready to be merged with that to others."""
         return (found[0], found[1] + self.bias) if self.bias else found
+
+    @property
+    def as_kept(self) -> bool:
+        """Whether neither queries nor keys are turned on, nor queries scaled."""
+        return not self.segment.exact and self.shared("query", self._query) is None
 
     @property
     def bias(self) -> float:
@@ -107,6 +111,15 @@ class Part:
             return 0
         # among them tokens of other segments, where these count in another order
         return stop if int(self.turning.partition.counted(torch.arange(stop)).max()) < stop else 0
+
+    def reached(self, length: int) -> tuple[int, int]:
+        """From which to which of a prefix' tokens any row sees one in this segment."""
+
+        def made() -> tuple[int, int]:
+            seen = self.sees(torch.arange(length)).any(0).nonzero()[:, 0]
+            return (int(seen[0]), int(seen[-1]) + 1) if len(seen) else (0, 0)
+
+        return self.shared(("reached", length), made)
 
     def _query(self) -> Turn | None:
         partition = self.turning.partition
@@ -126,7 +139,8 @@ class Part:
         angles = positions.double()[:, None] * self.turning.inv_freq.double()
         return angles.cos().to(self.device, torch.float32), angles.sin().to(self.device, torch.float32)
 
-    def _once(self, name: object, make: Callable[[], T]) -> T:
+    def shared(self, name: object, make: Callable[[], T]) -> T:
+        """What is made once for all layers."""
         if name not in self._made:
             self._made[name] = make()
         return self._made[name]
@@ -136,6 +150,9 @@ def over_prefix(q: Float[Tensor, "H R d"], layer: PrefixLayer, scaling: float, p
     """Of each piece of a prefix in each segment; q as the model has rotated it."""
     turned, begin = [part.query(q) for part in parts], 0
     if isinstance(layer, PackedLayer):
+        if least := parts[0].shared(("least weight", layer.length), lambda: _least_weight(parts, layer.length)):
+            yield from _at_weights(q, layer, scaling, parts, least)
+            return
         for part, rows in zip(parts, turned, strict=True):
             if stop := part.reaches(layer.length):
                 begin = stop  # of one segment alone: no two have the first token
@@ -145,6 +162,29 @@ def over_prefix(q: Float[Tensor, "H R d"], layer: PrefixLayer, scaling: float, p
         for part, rows in zip(parts, turned, strict=True):
             if (mask := part.seen(start, keys.shape[1])) is not None:
                 yield part.weighed(attend(rows, part.keys(keys, start), values, scaling, mask))
+
+
+def _least_weight(parts: list[Part], length: int) -> float:
+    """Of a key of the prefix, where every row sees all of it as it is kept, in segments of several weights; else 0."""
+    weights, tokens = {part.segment.weight for part in parts}, torch.arange(length)
+    if len(weights) == 1 or not all(part.as_kept for part in parts):
+        return 0.0
+    return min(weights) if torch.stack([part.sees(tokens) for part in parts]).any(0).all() else 0.0
+
+
+def _at_weights(q: Tensor, layer: PackedLayer, scaling: float, parts: list[Part], least: float) -> Iterator[Attended]:
+    """All of a prefix at the least weight, by the path that kv_quant.decode names; what keys weigh beyond it, block by
+    block."""
+    out, lse = prefix_attention(q, layer, scaling)
+    yield out, lse + math.log(least)
+    for part in parts:
+        more, (first, stop) = part.segment.weight - least, part.reached(layer.length)
+        if not more or first == stop:
+            continue
+        for start, (keys, values) in layer.before(stop).pieces(first):
+            if (mask := part.seen(start, keys.shape[1])) is not None:
+                out, lse = attend(q, keys, values, scaling, mask)
+                yield out, lse + math.log(more)
 
 
 def _pieces(layer: PrefixLayer, begin: int) -> Iterator[tuple[int, Block]]:
@@ -173,91 +213,6 @@ def over_own(
         if mask is not None:
             seen = mask & seen if mask.dtype == torch.bool else mask.masked_fill(~seen, -torch.inf)
         yield part.weighed(attend(part.query(q), part.keys(k), v, scaling, seen))
-
-
-def over_sequence(
-    q: Float[Tensor, "H S d"],
-    k: Float[Tensor, "H_kv S d"],
-    v: Float[Tensor, "H_kv S d"],
-    scaling: float,
-    parts: list[Part],
-) -> Attended:
-    """Of a whole sequence to itself, as prefill needs it: no (S, S) map is made, and nothing is masked in vain."""
-    out = torch.zeros(q.shape, device=q.device), torch.full(q.shape[:2], -torch.inf, device=q.device)
-    order = parts[0].turning.partition.order
-    for part in parts:
-        turned, ends = (part.query(q), part.keys(k, 0), v), (part.first, part.stop)
-        if order is not None:
-            (a, b, c), (first, stop), at = turned, ends, order.to(q.device)
-            turned, ends = (a[:, at], b[:, at], c[:, at]), (first[order], stop[order])
-        for rows, found in _stretches(*turned, scaling, *ends):
-            out[0][:, rows], out[1][:, rows] = merge(out[0][:, rows], out[1][:, rows], *part.weighed(found))
-    if order is None:
-        return out
-    back = order.argsort().to(q.device)
-    return out[0][:, back], out[1][:, back]
-
-
-def _stretches(
-    q: Tensor, k: Tensor, v: Tensor, scaling: float, firsts: Tensor, stops: Tensor
-) -> Iterator[tuple[slice, Attended]]:
-    """Rows, and their attention, in stretches of which both ends of what they see stand still or move on together."""
-    for start, stop, grows, slides in _alike(firsts, stops):
-        first, last = int(firsts[start]), int(stops[start])
-        if blind := max(first - last + 1, 0):  # rows that see nothing as yet
-            start, last = (start + blind, last + blind) if grows and not slides else (stop, last)
-        if start >= stop:
-            continue
-        rows = slice(start, stop)
-        if slides:
-            yield rows, _band(q[:, rows], k[:, first:], v[:, first:], last - first, scaling)
-        elif grows:
-            yield rows, _staircase(q[:, rows], k[:, first:], v[:, first:], last - first, scaling)
-        else:
-            yield rows, fused_attention(q[:, rows], k[:, first:last], v[:, first:last], scaling)
-
-
-def _staircase(q: Tensor, k: Tensor, v: Tensor, seen: int, scaling: float) -> Attended:
-    """Row i sees keys 0 ... seen - 1 + i: what all rows see, and a square."""
-    before, square = slice(0, seen - 1), slice(seen - 1, seen - 1 + q.shape[1])
-    out, lse = causal_attention(q[None], k[None, :, square], v[None, :, square], scaling)
-    if seen == 1:
-        return out[0], lse[0]
-    return merge(out[0], lse[0], *fused_attention(q, k[:, before], v[:, before], scaling))
-
-
-def _band(q: Tensor, k: Tensor, v: Tensor, width: int, scaling: float) -> Attended:
-    """Row i sees keys i ... i + width - 1, two triangles of each block of `width` rows: both causal, one backwards."""
-    rows = q.shape[1]
-    count = -(-rows // width)
-
-    def blocks(x: Tensor, begin: int) -> Tensor:
-        """(count, heads, width, d) from row `begin` on, zeros behind the end: no row that is kept sees those."""
-        x = x[:, begin : begin + count * width]
-        x = torch.nn.functional.pad(x, (0, 0, 0, count * width - x.shape[1]))
-        return x.unflatten(1, (count, width)).transpose(0, 1)
-
-    out, lse = causal_attention(blocks(q, 0).flip(2), blocks(k, 0).flip(2), blocks(v, 0).flip(2), scaling)
-    out, lse = out.flip(2), lse.flip(2)
-    if width > 1:
-        later = blocks(q, 0)[:, :, 1:], blocks(k, width)[:, :, :-1], blocks(v, width)[:, :, :-1]
-        both = merge(out[:, :, 1:], lse[:, :, 1:], *causal_attention(*later, scaling))
-        out[:, :, 1:], lse[:, :, 1:] = both
-    out, lse = (x.transpose(0, 1).flatten(1, 2)[:, :rows] for x in (out, lse))
-    return out, lse
-
-
-def _alike(first: Int[Tensor, " S"], stop: Int[Tensor, " S"]) -> Iterator[tuple[int, int, bool, bool]]:
-    """Stretches of rows as (start, stop, grows, slides): `stop` moves on by 1 a row, and so does `first`."""
-    steps = torch.stack([first.diff(), stop.diff()], 1)
-    changes = (steps[1:] != steps[:-1]).any(1).nonzero()[:, 0] + 1
-    ends, start = [*changes.tolist(), len(steps)], 0  # of runs of equal steps
-    while start < len(first):
-        end, kind = start + 1, [0, 0]
-        if end < len(first) and steps[start].tolist() in ([0, 0], [0, 1], [1, 1]):
-            end, kind = ends[bisect_right(ends, start)] + 1, steps[start].tolist()
-        yield start, end, kind[1] == 1, kind[0] == 1
-        start = end
 
 
 def _turned(x: Float[Tensor, "heads n d"], turn: Turn | None) -> Float[Tensor, "heads n d"]:

@@ -22,7 +22,8 @@ from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 from intpv.attention.dense import fused_attention
 from intpv.attention.prefix import PrefixLayer, prefix_attention
 from intpv.attention.rules import Places, Rules, window_of
-from intpv.attention.segments import Turning, over_own, over_prefix, over_sequence
+from intpv.attention.segment_prefill import over_sequence
+from intpv.attention.segments import Turning, over_own, over_prefix
 from intpv.attention.softmax import attend, merge, merged
 from intpv.errors import BadInput
 

@@ -6,7 +6,7 @@ import torch
 from intpv.attention import compiled, dense
 from intpv.attention.dense import causal_attention
 from intpv.attention.prefix import prefix_attention
-from intpv.attention.segments import _alike, _band
+from intpv.attention.segment_prefill import _alike, _band
 from intpv.attention.softmax import attend
 
 from .packed_layers import OPTIONS, dense_attention, option, pack, query, video

@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from intpv.attention import segments
+from intpv.attention.prefix import prefix_attention
 from intpv.attention_kl.attention_kl import AttentionKL
 from intpv.budget.drop_repeated import DropRepeated
 from intpv.errors import BadInput
@@ -95,6 +97,26 @@ def test_a_packed_prefix_is_read_by_the_definition(model, kv):
         asked = model.tokenizer(model.prompt.question(question), add_special_tokens=False).input_ids
         logits, _ = judge.read(model.llm.get_input_embeddings()(torch.tensor(asked)), past)
         torch.testing.assert_close(answer.logits.double(), logits[-1], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kv", [NoQuant(), KVQuant(bits=2, key_group=32, value_group=32)], ids=["none", "int2"])
+def test_all_of_a_packed_prefix_is_read_by_the_path_of_kv_quant_decode(model, kv, monkeypatch):
+    """Not block by block, whatever text weighs beside the windows: the answers are the same either way."""
+    llm, read = VideoLLM(model, Strided(), ParallelWindows(), kv, max_new_tokens=4), []
+    context = llm.watch(*clip(32))
+
+    def spied(q, layer, *more):
+        read.append(layer.length)
+        return prefix_attention(q, layer, *more)
+
+    monkeypatch.setattr(segments, "prefix_attention", spied)
+    quick = llm.ask(context, QUESTIONS)
+    assert set(read) == {context.layout.length}
+    monkeypatch.setattr(segments, "_least_weight", lambda parts, length: 0.0)
+    read.clear()
+    for one, other in zip(quick, llm.ask(context, QUESTIONS), strict=True):
+        torch.testing.assert_close(one.logits, other.logits, atol=1e-5, rtol=1e-5)
+    assert set(read) == {context.layout.spans[0].length}  # the text before
 
 
 @pytest.mark.parametrize("times", [2, 8])
