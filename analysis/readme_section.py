@@ -15,6 +15,7 @@ STRATEGIES, FRAMES = ("none", "linear", "ntk", "yarn", "visual_only"), (8, 16, 3
 REGIMES = ("slow", "fast")
 KV = ("int8", "int4", "int2", "best2", "paper_tensor")
 FASTER = (("best2", "quanto2 K0 V0"), ("int4", "quanto4 K0 V0"))  # quanto by its faster axes
+REAL_KV = ("int4", "best2_sink", "kivi")  # of the real language model
 WIDTH = 118  # characters of a line
 
 
@@ -28,8 +29,7 @@ def section() -> str:
         f"Skill of the mini model{_mean_of(trainings)} on flipbook in % [95 % interval], slow / fast clips: {clips} "
         f"clips and {asked} questions each, of {pairs[0]['runs'] // trainings} splits not used for tuning, KV "
         f"unquantised. The [table]({_at(SCALING)}), as [that]({_at('mini_ablation')}) of `make ablation`, states its "
-        f"command; `python -m analysis.findings runs/...` writes tables and this section anew. The paper's open "
-        f"questions: [findings](analysis/FINDINGS.md)."
+        f"command. The paper's open questions: [findings](analysis/FINDINGS.md)."
     )
     kv = [_kv(pooled_cells(POLICIES), pairs_of(POLICIES), trainings)] if (RESULTS / POLICIES).exists() else []
     items = [_alone(pairs), _others(cells, pairs), _board(), *kv, *_real(), _bench(), _limits(first, trainings)]
@@ -114,24 +114,31 @@ def _kv(cells: Mapping, pairs: Sequence[Mapping], trainings: int) -> str:
 
 def _real() -> Iterator[str]:
     """What a real language model loses, for which the toy is no guide."""
-    ablation, policies, sink, budget = (f"smollm2_{name}" for name in ("ablation", "kv", "sink", "budget"))
-    if not all((RESULTS / name / "differences.csv").exists() for name in (ablation, policies, sink, budget)):
+    studies = [f"smollm2_{name}" for name in ("ablation", "parallel", "budget", "kv", "sink", "parallel_kv")]
+    if not all((RESULTS / name / "differences.csv").exists() for name in studies):
         return
+    ablation, parallel, budget, *policies = map(pairs_of, studies)
     slow: dict[str, Any] = {"frames": FRAMES[-1], "regime": "slow", "kind": ""}
-    rope = _of(pairs_of(ablation), reference="baseline", kv_quant="none", **slow)
-    kv = [row for row in _of(pairs_of(policies), reference="full precision", **slow) if row["kv_quant"] != "int8"]
-    kv += _of(pairs_of(sink), reference="full precision", kv_quant="best2_sink sinks=1", **slow)
-    kept = [
-        _of(pairs_of(budget), reference="baseline", variant="budget=drop_repeated", **{**slow, "regime": regime})
-        for regime in REGIMES
-    ]
-    few = " and ".join(f"{_all_points(rows)} ({regime})" for regime, rows in zip(REGIMES, kept, strict=True))
+    rope = [row for row in _of(ablation, reference="baseline", **slow) if row["rope_strategy"] != "linear"]
+    yarn, sink, windows = (_of(pairs, reference="full precision", **slow) for pairs in policies)
+    sink = [{**row, "kv_quant": "best2_sink"} for row in _of(sink, kv_quant="best2_sink sinks=1")]
+    yarn, windows = ([row for row in rows if row["kv_quant"] in REAL_KV] for rows in ([*yarn, *sink], windows))
+    windowed = _by_regime(parallel, slow, rope_strategy="parallel_windows")
+    left = _by_regime(budget, slow, variant="budget=drop_repeated")
     yield (
         f"**Otherwise on a real language model** (SmolLM2-135M, trained {_times(len(rope[0]['trainings']) or 1)}, "
         f"{rope[0]['videos']} clips, [findings](analysis/FINDINGS.md)). {FRAMES[-1]} slow frames, points against "
-        f"{FRAMES[0]}: {_sorted(rope, 'rope_strategy')}; unscaled with the tokens of {FRAMES[0]} frames, "
-        f"`budget=drop_repeated`, {few}. KV under `yarn`, against full precision: {_sorted(kv, 'kv_quant')}."
+        f"{FRAMES[0]}: {_sorted(rope, 'rope_strategy')}. What no scaling reaches: windows of {FRAMES[0]} frames "
+        f"read in parallel, `parallel_windows`, {windowed}; the tokens of {FRAMES[0]} frames, "
+        f"`budget=drop_repeated`, {left}. KV against full precision: under `yarn` {_sorted(yarn, 'kv_quant')}; under "
+        f"`parallel_windows` {_sorted(windows, 'kv_quant')}."
     )
+
+
+def _by_regime(pairs: Sequence[Mapping], where: Mapping, **wanted: str) -> str:
+    """Against the trained number of frames, slow and fast clips."""
+    rows = [_of(pairs, reference="baseline", **{**where, "regime": regime, **wanted}) for regime in REGIMES]
+    return " and ".join(f"{_all_points(one)} ({regime})" for regime, one in zip(REGIMES, rows, strict=True))
 
 
 def _sorted(rows: Sequence[Mapping], column: str) -> str:

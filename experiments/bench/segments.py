@@ -44,7 +44,7 @@ def main() -> None:
     write_result(options.out, {**result, **costs})
     for name, row in costs["strategies"].items():
         times = row["plain_by_this"]
-        print(f"{name:12}{row['seconds']['median']:.3f} s, {1 / times['median']:.2f} times plain attention")
+        print(f"{name:18}{row['seconds']['median']:.3f} s, {1 / times['median']:.2f} times plain attention")
 
 
 def segment_costs(tokens: int, heads: int, rounds: int, device: torch.device, dtype: torch.dtype) -> dict:

@@ -22,6 +22,8 @@ def over_sequence(
     """Of a whole sequence to itself, as prefill needs it: no (S, S) map is made, and nothing is masked in vain."""
     out = torch.zeros(q.shape, device=q.device), torch.full(q.shape[:2], -torch.inf, device=q.device)
     order = parts[0].turning.partition.order
+    if order is not None and len(order) != q.shape[1]:
+        raise ValueError(f"a partition of {len(order)} tokens is for a sequence of as many, got {q.shape[1]}")
     for part in parts:
         turned, ends = (part.query(q), part.keys(k, 0), v), (part.first, part.stop)
         if order is not None:

@@ -64,8 +64,8 @@ class AttentionKL:
         partition = context.rotation.partition
         if self.visual_rows and partition is not None and partition.order is not None:
             raise BadInput(
-                f"visual_rows={self.visual_rows} reads all tokens before one, rope_strategy="
-                f"{context.rotation.strategy.name} hides some: visual_rows=0 does without"
+                f"visual_rows={self.visual_rows} takes a visual token to see all before it, under rope_strategy="
+                f"{context.rotation.strategy.name} it does not: visual_rows=0 does without"
             )
         is_changed = packed.quantised_fraction > 0 or packed.kept is not None  # else it is its own reference
         whole = replace(video_llm, kv_quant=NoQuant(), kv_evict=NoEvict())

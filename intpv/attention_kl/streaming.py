@@ -63,7 +63,8 @@ class Side:
         yield self.asked.k, self.asked.v
 
     def logits(self, keys: Float[Tensor, "H_kv t d"], start: int = 0, prefix: int = 0) -> Float[Tensor, "H R t"]:
-        """q.k * scaling, float32 in the end; heads that share a key head are further rows of it, no key is repeated.
+        """q.k * scaling, plus the logarithm of what a key counts for, float32 in the end; heads that share a key head
+        are further rows of it, no key is repeated.
 
         `start` says which the keys are, counted through a prefix of so many and the own keys: segments differ by it.
         """

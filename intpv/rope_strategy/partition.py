@@ -8,6 +8,7 @@ turned on, for rotations add up. Softmaxes over the segments are merged by their
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Int
@@ -30,10 +31,10 @@ class Segment:
     stop: Places
     query: Places  # the query's position; may be no whole number
     exact: bool = False  # keys at their own places, k; else at kept(k)
-    weight: float = 1.0  # of a key of it in the softmax, above 0
+    weight: float = 1.0  # what each of its keys counts for in the softmax, above 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Partition:
     """Segments that do not overlap; together they are the keys that every query m sees, 0 ... m or some of these."""
 
@@ -47,9 +48,13 @@ class Partition:
         if self.order is None:
             return tokens
         length = len(self.order)
-        rank = torch.empty(length + 1, dtype=torch.long)
-        rank[self.order], rank[length] = torch.arange(length), length
-        return rank[tokens.clamp_max(length)] + (tokens - length).clamp_min(0)
+        return self._ranks[tokens.clamp_max(length)] + (tokens - length).clamp_min(0)
+
+    @cached_property
+    def _ranks(self) -> Int[Tensor, " more"]:
+        """Of the prefix' tokens and of what follows them; every step of an answer asks."""
+        assert self.order is not None
+        return torch.cat([self.order.argsort(), torch.tensor([len(self.order)])])
 
     def pairs(self, length: int) -> int:
         """Queries and keys that see each other in a sequence of so many tokens."""
@@ -136,8 +141,8 @@ def sharpened(scale: Places) -> Partition:
 
 def windows(of: Int[Tensor, " S"], count: int, positions: Int[Tensor, " more"], weight: float) -> Partition:
     """Windows that do not see each other. `of` names each token's window, -1 for text before all of them, which every
-    token sees, and `count` for text behind, which as the question sees everything; for that a key in a window is of
-    this `weight`. `positions` are those of all tokens and of the next one.
+    token sees, and `count` for text behind, which as the question sees everything: to that a key in a window counts
+    for `weight`. `positions` are those of all tokens and of the next one.
 
     >>> import torch
     >>> of = torch.tensor([-1, 0, 1, 0, 1, 2])  # text, four frames of a token, text

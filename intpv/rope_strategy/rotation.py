@@ -99,9 +99,9 @@ class Rotation:
         """What multiplies cos and sin where a strategy acts: the checkpoint's own temperature times the strategy's."""
         return self.geometry.own_scale * self.strategy.scale(self.geometry, self.factor)
 
-    @property
+    @cached_property
     def partition(self) -> Partition | None:
-        """The strategy's own. BadInput where keys could not be turned on from where they are kept."""
+        """The strategy's own, kept: every step asks. BadInput where keys could not be turned on from where they are."""
         partition = self.strategy.partition(self.layout, self.geometry, self.factor)
         if partition and (self.own.fixed or self.geometry.columns):
             why = "layers have tables of their own" if self.own.fixed else "channels are paired in another way"

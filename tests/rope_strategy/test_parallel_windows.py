@@ -1,15 +1,24 @@
 """Parallel windows against their definition, pair by pair in float64, and against the video that they take apart."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 
+import intpv
 from intpv.attention import segments
 from intpv.attention.prefix import prefix_attention
+from intpv.attention.rules import Places
+from intpv.attention.segment_prefill import over_sequence
+from intpv.attention.segments import Turning
 from intpv.attention_kl.attention_kl import AttentionKL
+from intpv.attention_kl.key_groups import KeyGroups
+from intpv.attention_kl.streaming import Side
+from intpv.attention_kl.subject import Subject
 from intpv.budget.drop_repeated import DropRepeated
 from intpv.errors import BadInput
+from intpv.hf.rotary import applied
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
 from intpv.layout import Layout, Span
 from intpv.model.model import Prompt
@@ -21,6 +30,7 @@ from intpv.video_llm.video_llm import VideoLLM
 
 from ..hf.distances import ByDistance, unrotated
 from ..tiny import clip, tiny_model
+from ..video_llm.test_extend import BEFORE, VIDEO, llava_next_video
 
 QUESTIONS = ["Did red flash?", "Did red flash before or after blue?"]
 GEOMETRY = RopeGeometry(32, 100.0, 40)
@@ -32,35 +42,35 @@ def model():
     return tiny_model(prompt=Prompt("Watch the video:", "red blue", "USER: {question} ASSISTANT:"))
 
 
-def definition(layout: Layout, count: int, more: int, as_one: bool):
-    """Of prefix and `more` tokens: each one's position, and what a key counts for to a query, (n, n)."""
-    frames = [span for span in layout.spans if span.is_frame]
-    window, positions, frame, stands = [], [], 0, 0
-    first = next(index for index, span in enumerate(layout.spans) if span.is_frame)
+def definition(layout: Layout, count: int, more: int, weight: float):
+    """Of prefix and `more` tokens: each one's position, and what a key counts for to a query, (n, n). Frames are alike;
+    `weight` is of theirs to what follows them."""
+    frames = [index for index, span in enumerate(layout.spans) if span.is_frame]
+    width = layout.spans[frames[0]].advance or layout.spans[frames[0]].length
+    window, positions, stands = [], [], 0
     for index, span in enumerate(layout.spans):
         if span.is_frame:
+            frame = index - frames[0]
             window += [frame % count] * span.length
-            places = span.places or range(span.length)
-            width = span.length if span.advance is None else span.advance
+            places = range(span.length) if span.places is None else span.places
             positions += [stands + frame // count * width + place for place in places]
-            frame += 1
         else:
-            window += [-1 if index < first else count] * span.length
-            if index > first:  # behind the longest window
-                stands += -(-len(frames) // count) * (frames[0].advance or frames[0].length)
+            window += [-1 if index < frames[0] else count] * span.length
             positions += range(stands, stands := stands + span.length)
+        if index == frames[-1]:
+            stands += -(-len(frames) // count) * width
     window += [count] * more
     positions += range(stands, stands + more)
-    of, places = torch.tensor(window), torch.tensor(positions)
+    of = torch.tensor(window)
     inside = (of >= 0) & (of < count)
     seen = (of < 0) | (of == of[:, None]) | (of[:, None] == count)
-    weight = torch.where((of[:, None] == count) & inside, 1 / count if as_one else 1.0, 1.0)
-    return places, (seen.tril() * weight).double()
+    counts = torch.where((of[:, None] == count) & inside, weight, 1.0)
+    return torch.tensor(positions), (seen.tril() * counts).double()
 
 
-def judge_of(model, layout: Layout, count: int, as_one: bool = True) -> ByDistance:
-    places, weight = definition(layout, count, 60, as_one)
-    return ByDistance(model.llm, lambda m, k: places[m] - places[k], weight=lambda m, k: weight[m, k])
+def judge_of(llm, layout: Layout, count: int, weight: float) -> ByDistance:
+    places, weight = definition(layout, count, 60, weight)
+    return ByDistance(llm, lambda m, k: places[m] - places[k], weight=lambda m, k: weight[m, k])
 
 
 @pytest.mark.parametrize("as_one", [True, False])
@@ -70,7 +80,7 @@ def test_prefill_and_answers_are_the_definition(model, frames, as_one):
     pixels, times = clip(frames)
     features = llm.look(model.preprocess.fit(pixels))
     rotation, given = llm.prefix_rules.prefix(llm.tokens(features), times.tolist(), "")
-    judge = judge_of(model, rotation.layout, frames // 8, as_one)
+    judge = judge_of(model.llm, rotation.layout, frames // 8, 8 / frames if as_one else 1.0)
     _, past = judge.read(given["inputs_embeds"][0])
     prefill = llm.prefill(features, times)
     for (keys, values), (k, v) in zip(prefill.layers, past, strict=True):
@@ -89,7 +99,7 @@ def test_prefill_and_answers_are_the_definition(model, frames, as_one):
 def test_a_packed_prefix_is_read_by_the_definition(model, kv):
     llm = VideoLLM(model, Strided(), ParallelWindows(), kv, max_new_tokens=4)
     context = llm.watch(*clip(32))
-    judge, past = judge_of(model, context.layout, 4), []
+    judge, past = judge_of(model.llm, context.layout, 4, 0.25), []
     for layer in context.packed.layers:
         keys, values = (torch.cat(x, 1) for x in zip(*layer.blocks(), strict=True))
         past.append((unrotated(keys, context.rotation.unrotation, 1.0), values.double()))
@@ -142,18 +152,101 @@ def _repeated(pixels, times):
     return pixels.repeat_interleave(times, 0), torch.arange(8 * times) / times
 
 
-def test_under_a_budget_that_keeps_positions(model):
-    llm = VideoLLM(model, Strided(), ParallelWindows(), NoQuant(), 4, DropRepeated(keep=0.5, positions="keep"))
+def test_attention_kl_weighs_keys_as_attention_does(model):
+    """The output that follows from its logits is the one that a layer hands on."""
+    llm = VideoLLM(model, Strided(), ParallelWindows(), NoQuant(), max_new_tokens=1)
+    context, decoder = llm.watch(*clip(32)), model.decoder
+    seen, outputs, length = [], [], context.layout.length
+    rotated = partial(applied, model.rotary, context.rotation)
+    subject = Subject(decoder, context.packed, KeyGroups.of(context.layout), length, rotated)
+    hooks = [
+        layer.self_attn.o_proj.register_forward_pre_hook(lambda _, given: outputs.append(given[0][0]))
+        for layer in decoder.layers
+    ]
+    subject.read([torch.arange(5, 12)], lambda layer, asked: seen.append(asked))
+    for hook in hooks:
+        hook.remove()
+    for asked, layer, output in zip(seen, context.packed.layers, outputs, strict=True):
+        side, logits, values, start = Side(asked, layer), [], [], 0
+        for keys, value in side.blocks():
+            logits.append(side.logits(keys, start, length))
+            values.append(value)
+            start += keys.shape[1]
+        logits[-1] = logits[-1].masked_fill(~asked.mask, -torch.inf)
+        out = torch.cat(logits, -1).softmax(-1) @ torch.cat(values, 1).float()
+        torch.testing.assert_close(out.transpose(0, 1).flatten(1), output, atol=1e-5, rtol=1e-5)
+
+
+def test_an_extended_model_reads_windows_of_its_own_video():
+    """Through transformers' own model, 32 frames of 4 tokens, trained on 8, no text between video and question."""
+    torch.manual_seed(0)
+    model = llava_next_video()[0].eval()
+    for parameter in model.parameters():
+        parameter.requires_grad_(False).normal_(std=0.3)
+    ids = torch.tensor([[*BEFORE, *[VIDEO] * 128, 7, 8, 9, 10]])
+    given, seen = {"input_ids": ids, "pixel_values_videos": torch.randn(1, 32, 3, 32, 32)}, {}
+    hook = model.get_decoder().register_forward_pre_hook(lambda _, args, named: seen.update(named), with_kwargs=True)
+    model(**given)
+    hook.remove()
+    with intpv.extend(model, frames=32, trained_frames=8, rope="parallel_windows") as extended:
+        logits = model(**given).logits[0]
+    judge = judge_of(model, extended.context.layout, 4, 0.25)
+    expected, _ = judge.read(seen["inputs_embeds"][0])
+    torch.testing.assert_close(logits.double(), expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("before", [0, 2])
+def test_text_between_frames_and_frames_without_tokens_are_attended_to_by_the_same_rule(before):
+    """Dense and in float64, against windows told one by one: text between goes with the frame behind it."""
+    lengths = [3, 0, 2, 3, 1, 3, 3, 2]
+    spans, of = [Span(before)], [-1] * before
+    for frame, length in enumerate(lengths):
+        if frame in (1, 4):
+            spans.append(Span(2))
+            of += [frame % 3] * 2
+        spans.append(Span(length, time=float(frame)))
+        of += [frame % 3] * length
+    layout, length = Layout((*spans, Span(1))), len(of) + 1
+    partition = ParallelWindows().partition(layout, RopeGeometry(8, 100.0, 5), 3.0)
+    window = torch.tensor([*of, 3])
+    seen = ((window < 0) | (window == window[:, None]) | (window[:, None] == 3)).tril()
+    weight = torch.where((window[:, None] == 3) & (window >= 0) & (window < 3), 5 / sum(lengths), 1.0)
+    q, k, v = torch.randn(3, 2, length, 8, generator=torch.Generator().manual_seed(0))
+    places = Places(torch.arange(length), torch.arange(length))
+    parts = Turning("parallel_windows", partition, torch.ones(4)).parts(places, torch.device("cpu"))
+    out, lse = over_sequence(q, k, v, 0.5, parts)
+    logits = (q.double() @ k.double().mT * 0.5 + weight.double().log()).masked_fill(~seen, -torch.inf)
+    torch.testing.assert_close(out.double(), logits.softmax(-1) @ v.double(), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(lse.double(), logits.logsumexp(-1), atol=1e-5, rtol=1e-5)
+    with pytest.raises(
+        ValueError, match=f"a partition of {length} tokens is for a sequence of as many, got {length - 1}"
+    ):
+        over_sequence(q[:, 1:], k[:, 1:], v[:, 1:], 0.5, parts)
+
+
+@pytest.mark.parametrize(("tokens", "weight"), [(80, 0.5), (40, 1.0), (20, 1.0)])
+def test_under_a_budget_what_is_left_weighs_as_much_as_a_video_of_training(model, tokens, weight):
+    """Or as it is, where it is less; windows follow from positions, which the budget leaves as they were."""
+    budget = DropRepeated(keep=1, tokens=tokens, positions="keep")
+    llm = VideoLLM(model, Strided(), ParallelWindows(), NoQuant(), 4, budget)
     pixels, times = clip(32)
     prefill = llm.prefill(llm.look(model.preprocess.fit(pixels)), times)
     assert prefill.factor == 4.0
-    places, _ = definition(prefill.layout, 4, 0, True)
+    assert prefill.rotation.partition.segments[2].weight == weight
+    (answer,) = llm.ask(llm.pack(prefill), QUESTIONS[:1])
+    judge, past = judge_of(model.llm, prefill.layout, 4, weight), []
+    for keys, values in prefill.layers:
+        past.append((unrotated(keys, prefill.rotation.unrotation, 1.0), values.double()))
+    asked = model.tokenizer(model.prompt.question(QUESTIONS[0]), add_special_tokens=False).input_ids
+    logits, _ = judge.read(model.llm.get_input_embeddings()(torch.tensor(asked)), past)
+    torch.testing.assert_close(answer.logits.double(), logits[-1], atol=1e-4, rtol=1e-4)
+    places, _ = definition(prefill.layout, 4, 0, 0.5)
     assert torch.equal(prefill.rotation.partition.kept(torch.arange(prefill.layout.length)), places)
 
 
 @pytest.mark.parametrize("factor", [1.5, 4.0, 7.3, 100.0])
 def test_no_position_outgrows_the_windows(factor):
-    """Text in the middle goes with the frame before it; there are no more windows than frames."""
+    """Text in the middle goes with the frame behind it; there are no more windows than frames."""
     frames = [Span(5, time=float(index)) for index in range(32)]
     layout = Layout((Span(3), *frames[:7], Span(1), *frames[7:], Span(2)))
     partition = ParallelWindows().partition(layout, GEOMETRY, factor)
@@ -161,7 +254,7 @@ def test_no_position_outgrows_the_windows(factor):
     kept = partition.kept(torch.arange(layout.length + 1))
     longest = -(-32 // count) * 5
     assert kept[-1] in (3 + longest + 2, 3 + longest + 3)  # one window has the text
-    assert partition.segments[2].weight == 1 / count
+    assert partition.segments[2].weight == 0.25  # 160 visual tokens, 40 of training
     assert sorted(partition.order.tolist()) == list(range(layout.length))
 
 
@@ -174,7 +267,7 @@ def test_every_key_that_is_seen_is_in_one_segment():
     for one in partition.segments:
         within = (counted >= one.first(counted)[:, None]) & (counted < one.stop(counted)[:, None])
         seen += within * one.weight
-    _, expected = definition(layout, 4, 6, True)
+    _, expected = definition(layout, 4, 6, 0.5)
     assert torch.equal(seen.double(), expected)
     assert partition.pairs(layout.length) == (expected[: layout.length, : layout.length] > 0).sum()
 
@@ -197,5 +290,7 @@ def test_visual_rows_are_refused(model):
     prefill = llm.prefill(features, times)
     found, _ = AttentionKL().measure(llm, prefill, llm.pack(prefill), QUESTIONS)
     assert found
-    with pytest.raises(BadInput, match="visual_rows=3 reads all tokens before one, rope_strategy=parallel_windows"):
+    with pytest.raises(
+        BadInput, match="visual_rows=3 takes a visual token to see all before it, under rope_strategy=par"
+    ):
         AttentionKL(visual_rows=3).measure(llm, prefill, llm.pack(prefill), QUESTIONS)
