@@ -20,7 +20,7 @@ STUDIES = {  # of FINDINGS.md: conf/experiment/<name>.yaml holds question, predi
     **dict.fromkeys(("plateau", "synergy", "smollm2_plateau"), ("table.md", "attribution.md", "attribution.csv")),
     **dict.fromkeys(("dilution", "rope_sensitivity", "kv_fidelity", "kv_pruning", "windows"), CONTRAST),
     **dict.fromkeys(("smollm2_temperature", "smollm2_dilution", "smollm2_layers"), CONTRAST),
-    "parallel": (*CONTRAST, "frames.md", "kinds.md"),
+    "parallel": (*CONTRAST, "frames.md", "kinds.md", "mini_long.md"),
     "smollm2_ablation": (*CONTRAST, "differences.csv", "leaderboard.md", "accuracy.png"),
     **dict.fromkeys(("smollm2_kv", "smollm2_budget", "smollm2_parallel_kv"), (*CONTRAST, "differences.csv")),
     "smollm2_parallel": (*CONTRAST, "differences.csv", "kinds.md", "instants.md"),
