@@ -85,6 +85,18 @@ def test_the_experiment_of_strategies_has_all_of_them():
     assert sorted(swept.split(",")) == [option for group, option in OPTIONS if group == "rope_strategy"]
 
 
+@pytest.mark.parametrize("concern", ["data", "model"])
+def test_the_report_of_all_studies_allows_what_their_cells_differ_in(concern):
+    makefile = (CONF.parent / "Makefile").read_text()
+    (studies,) = re.findall(r"^STUDIES := (.+)$", makefile, re.MULTILINE)
+    composed = [compose("config", [f"experiment={study}"], return_hydra_config=True) for study in studies.split()]
+    swept = {key.split(".")[0] for config in composed for key in config.hydra.sweeper.params}
+    set_so = {OmegaConf.to_yaml(config[concern], resolve=False) for config in composed}
+    differ = concern in swept or len(set_so) > 1
+    assert differ
+    assert concern in re.findall(r"--across (\w+)", makefile)
+
+
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_option_says_what_it_is_and_how_to_run_it(group, option):
     head = (CONF / group / f"{option}.yaml").read_text().splitlines()[:2]
