@@ -91,6 +91,16 @@ def test_a_finding_has_its_interval_and_its_word(drawn):
     )
 
 
+def test_a_sweep_without_a_baseline_says_so_in_place_of_findings(tmp_path, write_cell, answers, monkeypatch):
+    monkeypatch.setattr(report, "_library", lambda: "")
+    monkeypatch.setattr(report, "_library_version", lambda: "Vega")
+    for frames in (16, 32):
+        write_cell(tmp_path / "sweep", "ntk", frames, lines=answers(0.6, seed=frames))
+    page = write_report([tmp_path / "sweep"], tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "No cell is a baseline of the others" in page
+    assert "Higher and lower" not in page
+
+
 def test_without_the_library_the_command_that_installs_it_is_said(folder, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "vl_convert", None)
     with pytest.raises(BadInput, match=r"pip install 'intpv\[report\]'"):
