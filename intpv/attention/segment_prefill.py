@@ -21,19 +21,21 @@ def over_sequence(
 ) -> Attended:
     """Of a whole sequence to itself, as prefill needs it: no (S, S) map is made, and nothing is masked in vain."""
     out = torch.zeros(q.shape, device=q.device), torch.full(q.shape[:2], -torch.inf, device=q.device)
-    order = parts[0].turning.partition.order
-    if order is not None and len(order) != q.shape[1]:
-        raise ValueError(f"a partition of {len(order)} tokens is for a sequence of as many, got {q.shape[1]}")
+    partition, length = parts[0].turning.partition, q.shape[1]
+    if (order := partition.order) is not None:
+        if len(order) != length:
+            raise ValueError(f"a partition of {len(order)} tokens is for a sequence of as many, got {length}")
+        at = order.to(q.device)
+        v = v[:, at]
     for part in parts:
-        turned, ends = (part.query(q), part.keys(k, 0), v), (part.first, part.stop)
+        rows_of, keys_of, first, stop = part.query(q), part.keys(k, 0), part.first, part.stop
         if order is not None:
-            (a, b, c), (first, stop), at = turned, ends, order.to(q.device)
-            turned, ends = (a[:, at], b[:, at], c[:, at]), (first[order], stop[order])
-        for rows, found in _stretches(*turned, scaling, *ends):
+            rows_of, keys_of, first, stop = rows_of[:, at], keys_of[:, at], first[order], stop[order]
+        for rows, found in _stretches(rows_of, keys_of, v, scaling, first, stop):
             out[0][:, rows], out[1][:, rows] = merge(out[0][:, rows], out[1][:, rows], *part.weighed(found))
     if order is None:
         return out
-    back = order.argsort().to(q.device)
+    back = partition.counted(torch.arange(length)).to(q.device)
     return out[0][:, back], out[1][:, back]
 
 

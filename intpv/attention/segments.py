@@ -3,7 +3,7 @@
 The model has rotated queries and keys to where they are kept; here they are turned on to where a segment wants them, in
 float32. Of a packed prefix the segment that begins with its first token and whose keys stay as they are kept is read by
 the path that kv_quant.decode names, as far as all rows see it; the rest, some w tokens or two chunks, block by block.
-Where no key is turned and segments differ in weight alone, that path reads the whole prefix.
+Where all rows see all keys as they are kept, whatever these weigh, that path reads the whole prefix.
 """
 
 import math
@@ -165,11 +165,12 @@ def over_prefix(q: Float[Tensor, "H R d"], layer: PrefixLayer, scaling: float, p
 
 
 def _least_weight(parts: list[Part], length: int) -> float:
-    """Of a key of the prefix, where every row sees all of it as it is kept, in segments of several weights; else 0."""
-    weights, tokens = {part.segment.weight for part in parts}, torch.arange(length)
-    if len(weights) == 1 or not all(part.as_kept for part in parts):
+    """Of a key of the prefix, where every row sees all of it as it is kept; else 0."""
+    if not all(part.as_kept for part in parts):
         return 0.0
-    return min(weights) if torch.stack([part.sees(tokens) for part in parts]).any(0).all() else 0.0
+    tokens = torch.arange(length)
+    seen = torch.stack([part.sees(tokens) for part in parts]).any(0)
+    return min(part.segment.weight for part in parts) if seen.all() else 0.0
 
 
 def _at_weights(q: Tensor, layer: PackedLayer, scaling: float, parts: list[Part], least: float) -> Iterator[Attended]:

@@ -7,6 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from intpv.attention_kl.streaming import Side
+from intpv.attention_kl.subject import Subject
+
 Distance = Callable[[Tensor, Tensor], Tensor]  # of queries m (R, 1) and keys k (1, T) -> (R, T)
 Past = list[tuple[Tensor, Tensor]]  # of each layer keys (H_kv, S, d), not rotated, and values
 
@@ -47,6 +50,44 @@ def unrotated(keys: Tensor, angles: Tensor, scale: float) -> Tensor:
     first, second = keys.double().chunk(2, -1)
     cos, sin = angles.double().cos() / scale, angles.double().sin() / scale
     return torch.cat([first * cos + second * sin, second * cos - first * sin], -1)
+
+
+def past_of(packed, rotation) -> Past:
+    """Of a packed prefix, as it hands its keys and values out."""
+    past = []
+    for layer in packed.layers:
+        keys, values = (torch.cat(x, 1) for x in zip(*layer.blocks(), strict=True))
+        past.append((unrotated(keys, rotation.unrotation, rotation.scale), values.double()))
+    return past
+
+
+def assert_answered(judge: "ByDistance", model, past: Past, question: str, answer) -> None:
+    """Logits of the first token to 1e-4, and every token the judge's likeliest."""
+    asked = model.tokenizer(model.prompt.question(question), add_special_tokens=False).input_ids
+    logits, _ = judge.read(model.llm.get_input_embeddings()(torch.tensor([*asked, *answer.tokens])), past)
+    torch.testing.assert_close(answer.logits.double(), logits[len(asked) - 1], atol=1e-4, rtol=1e-4)
+    assert logits[len(asked) - 1 :].argmax(-1).tolist()[: len(answer.tokens)] == list(answer.tokens)
+
+
+def assert_measured_as_attended(subject: Subject, rows, atol: float) -> None:
+    """The output that follows from attention KL's logits is the one that a layer hands on."""
+    seen, outputs = [], []
+    hooks = [
+        layer.self_attn.o_proj.register_forward_pre_hook(lambda _, given: outputs.append(given[0][0]))
+        for layer in subject.decoder.layers
+    ]
+    subject.read(rows, lambda layer, asked: seen.append(asked))
+    for hook in hooks:
+        hook.remove()
+    for asked, layer, output in zip(seen, subject.prefix.layers, outputs, strict=True):
+        side, logits, values, start = Side(asked, layer), [], [], 0
+        for keys, value in side.blocks():
+            logits.append(side.logits(keys, start, subject.start))
+            values.append(value)
+            start += keys.shape[1]
+        logits[-1] = logits[-1].masked_fill(~asked.mask, -torch.inf)
+        out = torch.cat(logits, -1).softmax(-1) @ torch.cat(values, 1).float()
+        torch.testing.assert_close(out.transpose(0, 1).flatten(1).double(), output.double(), atol=atol, rtol=1e-5)
 
 
 class ByDistance:

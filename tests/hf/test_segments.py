@@ -21,7 +21,6 @@ from transformers import (
 from intpv.attention import compiled, prefix
 from intpv.attention_kl.key_groups import KeyGroups
 from intpv.attention_kl.passes import local
-from intpv.attention_kl.streaming import Side
 from intpv.attention_kl.subject import Subject
 from intpv.errors import BadInput
 from intpv.hf.attention import attending_to, placed, turning, use
@@ -37,7 +36,17 @@ from intpv.rope_strategy.rotation import Rotation
 from intpv.rope_strategy.self_extend import SelfExtend
 
 from ..tiny import tiny_llama
-from .distances import ByDistance, dual_chunks, plain, rectified, self_extended, sharper, unrotated
+from .distances import (
+    ByDistance,
+    assert_measured_as_attended,
+    dual_chunks,
+    past_of,
+    plain,
+    rectified,
+    self_extended,
+    sharper,
+    unrotated,
+)
 
 L, S, ASKED = 32, 101, 9  # trained length, prefix and question in tokens
 FACTOR = 4.0
@@ -117,11 +126,7 @@ def asked(packed, rotation: Rotation, pieces: list[int]) -> torch.Tensor:
 
 def judged(read: Read, packed) -> torch.Tensor:
     """The judge's logits on keys and values as the prefix hands them out."""
-    angles, scale = read.rotation.unrotation, read.rotation.scale
-    past = []
-    for layer in packed.layers:
-        keys, values = (torch.cat(x, 1) for x in zip(*layer.blocks(), strict=True))
-        past.append((unrotated(keys, angles, scale), values.double()))
+    past = past_of(packed, read.rotation)
     return read.judge.read(read.judge.model.get_input_embeddings()(ids(ASKED, seed=1)), past)[0]
 
 
@@ -182,26 +187,9 @@ def test_attention_kl_reads_the_same_logits(name, policy):
     found, decoder = read(name), llama().get_decoder()
     packed = POLICIES[policy].pack(found.layers, found.rotation.layout, found.rotation.unrotation)
     rotated = partial(applied, decoder.rotary_emb, found.rotation)
-    groups, outputs, seen = KeyGroups.of(found.rotation.layout), [], []
-    hooks = [
-        layer.self_attn.o_proj.register_forward_pre_hook(lambda _, given: outputs.append(given[0][0]))
-        for layer in decoder.layers
-    ]
-    Subject(decoder, packed, groups, S, rotated).read(
-        [ids(ASKED, seed=1), ids(5, seed=2)], lambda layer, asked: seen.append(asked)
-    )
-    for hook in hooks:
-        hook.remove()
-    for asked, layer, output in zip(seen, packed.layers, outputs, strict=True):
-        side, logits, values, start = Side(asked, layer), [], [], 0
-        for keys, value in side.blocks():
-            logits.append(side.logits(keys, start, S))
-            values.append(value)
-            start += keys.shape[1]
-        logits[-1] = logits[-1].masked_fill(~asked.mask, -torch.inf)
-        out = torch.cat(logits, -1).softmax(-1) @ torch.cat(values, 1).float()
-        close(out.transpose(0, 1).flatten(1), output)
-    kl = local(Subject(decoder, packed, groups, S, rotated), packed, [ids(ASKED, seed=1)])
+    subject = Subject(decoder, packed, KeyGroups.of(found.rotation.layout), S, rotated)
+    assert_measured_as_attended(subject, [ids(ASKED, seed=1), ids(5, seed=2)], atol=1e-4)
+    kl = local(subject, packed, [ids(ASKED, seed=1)])
     assert kl.mean("kl/all").max() < 1e-6
 
 

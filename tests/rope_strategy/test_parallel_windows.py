@@ -14,7 +14,6 @@ from intpv.attention.segment_prefill import over_sequence
 from intpv.attention.segments import Turning
 from intpv.attention_kl.attention_kl import AttentionKL
 from intpv.attention_kl.key_groups import KeyGroups
-from intpv.attention_kl.streaming import Side
 from intpv.attention_kl.subject import Subject
 from intpv.budget.drop_repeated import DropRepeated
 from intpv.errors import BadInput
@@ -28,7 +27,7 @@ from intpv.rope_strategy.parallel_windows import ParallelWindows
 from intpv.rope_strategy.strategy import RopeStrategy
 from intpv.video_llm.video_llm import VideoLLM
 
-from ..hf.distances import ByDistance, unrotated
+from ..hf.distances import ByDistance, assert_answered, assert_measured_as_attended, past_of, unrotated
 from ..tiny import clip, tiny_model
 from ..video_llm.test_extend import BEFORE, VIDEO, llava_next_video
 
@@ -87,32 +86,23 @@ def test_prefill_and_answers_are_the_definition(model, frames, as_one):
         torch.testing.assert_close(unrotated(keys, rotation.unrotation, 1.0), k, atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(values.double(), v, atol=1e-4, rtol=1e-4)
     for question, answer in zip(QUESTIONS, llm.ask(llm.pack(prefill), QUESTIONS), strict=True):
-        asked = model.tokenizer(model.prompt.question(question), add_special_tokens=False).input_ids
-        row = model.llm.get_input_embeddings()(torch.tensor([*asked, *answer.tokens]))
-        logits, _ = judge.read(row, past)
-        torch.testing.assert_close(answer.logits.double(), logits[len(asked) - 1], atol=1e-4, rtol=1e-4)
-        likeliest = logits[len(asked) - 1 :].argmax(-1).tolist()
-        assert likeliest[: len(answer.tokens)] == list(answer.tokens)
+        assert_answered(judge, model, past, question, answer)
 
 
 @pytest.mark.parametrize("kv", [NoQuant(), KVQuant(bits=2, key_group=32, value_group=32)], ids=["none", "int2"])
 def test_a_packed_prefix_is_read_by_the_definition(model, kv):
     llm = VideoLLM(model, Strided(), ParallelWindows(), kv, max_new_tokens=4)
     context = llm.watch(*clip(32))
-    judge, past = judge_of(model.llm, context.layout, 4, 0.25), []
-    for layer in context.packed.layers:
-        keys, values = (torch.cat(x, 1) for x in zip(*layer.blocks(), strict=True))
-        past.append((unrotated(keys, context.rotation.unrotation, 1.0), values.double()))
+    judge, past = judge_of(model.llm, context.layout, 4, 0.25), past_of(context.packed, context.rotation)
     for question, answer in zip(QUESTIONS, llm.ask(context, QUESTIONS), strict=True):
-        asked = model.tokenizer(model.prompt.question(question), add_special_tokens=False).input_ids
-        logits, _ = judge.read(model.llm.get_input_embeddings()(torch.tensor(asked)), past)
-        torch.testing.assert_close(answer.logits.double(), logits[-1], atol=1e-4, rtol=1e-4)
+        assert_answered(judge, model, past, question, answer)
 
 
 @pytest.mark.parametrize("kv", [NoQuant(), KVQuant(bits=2, key_group=32, value_group=32)], ids=["none", "int2"])
-def test_all_of_a_packed_prefix_is_read_by_the_path_of_kv_quant_decode(model, kv, monkeypatch):
+@pytest.mark.parametrize("as_one", [True, False])
+def test_all_of_a_packed_prefix_is_read_by_the_path_of_kv_quant_decode(model, kv, as_one, monkeypatch):
     """Not block by block, whatever text weighs beside the windows: the answers are the same either way."""
-    llm, read = VideoLLM(model, Strided(), ParallelWindows(), kv, max_new_tokens=4), []
+    llm, read = VideoLLM(model, Strided(), ParallelWindows(as_one=as_one), kv, max_new_tokens=4), []
     context = llm.watch(*clip(32))
 
     def spied(q, layer, *more):
@@ -136,45 +126,26 @@ def test_frames_shown_several_times_answer_as_shown_once(model, times):
     usual = VideoLLM(model, Strided(), RopeStrategy(), NoQuant(), max_new_tokens=4)
     windows = replace(usual, rope_strategy=ParallelWindows())
     once = usual.ask(usual.watch(pixels, seconds), QUESTIONS)
-    context = windows.watch(pixels.repeat_interleave(times, 0), torch.arange(8 * times) / times)
+    repeated = pixels.repeat_interleave(times, 0), torch.arange(8 * times) / times
+    context = windows.watch(*repeated)
     assert context.factor == times
     for one, other in zip(once, windows.ask(context, QUESTIONS), strict=True):
         torch.testing.assert_close(one.logits, other.logits, atol=1e-4, rtol=1e-4)
     apart = replace(windows, rope_strategy=ParallelWindows(as_one=False))
     moved = [
         (one.logits - other.logits).abs().max()
-        for one, other in zip(once, apart.ask(apart.watch(*_repeated(pixels, times)), QUESTIONS), strict=True)
+        for one, other in zip(once, apart.ask(apart.watch(*repeated), QUESTIONS), strict=True)
     ]
     assert max(moved) > 0.01
 
 
-def _repeated(pixels, times):
-    return pixels.repeat_interleave(times, 0), torch.arange(8 * times) / times
-
-
 def test_attention_kl_weighs_keys_as_attention_does(model):
-    """The output that follows from its logits is the one that a layer hands on."""
     llm = VideoLLM(model, Strided(), ParallelWindows(), NoQuant(), max_new_tokens=1)
-    context, decoder = llm.watch(*clip(32)), model.decoder
-    seen, outputs, length = [], [], context.layout.length
+    context = llm.watch(*clip(32))
     rotated = partial(applied, model.rotary, context.rotation)
-    subject = Subject(decoder, context.packed, KeyGroups.of(context.layout), length, rotated)
-    hooks = [
-        layer.self_attn.o_proj.register_forward_pre_hook(lambda _, given: outputs.append(given[0][0]))
-        for layer in decoder.layers
-    ]
-    subject.read([torch.arange(5, 12)], lambda layer, asked: seen.append(asked))
-    for hook in hooks:
-        hook.remove()
-    for asked, layer, output in zip(seen, context.packed.layers, outputs, strict=True):
-        side, logits, values, start = Side(asked, layer), [], [], 0
-        for keys, value in side.blocks():
-            logits.append(side.logits(keys, start, length))
-            values.append(value)
-            start += keys.shape[1]
-        logits[-1] = logits[-1].masked_fill(~asked.mask, -torch.inf)
-        out = torch.cat(logits, -1).softmax(-1) @ torch.cat(values, 1).float()
-        torch.testing.assert_close(out.transpose(0, 1).flatten(1), output, atol=1e-5, rtol=1e-5)
+    groups = KeyGroups.of(context.layout)
+    subject = Subject(model.decoder, context.packed, groups, context.layout.length, rotated)
+    assert_measured_as_attended(subject, [torch.arange(5, 12)], atol=1e-5)
 
 
 def test_an_extended_model_reads_windows_of_its_own_video():
@@ -233,13 +204,10 @@ def test_under_a_budget_what_is_left_weighs_as_much_as_a_video_of_training(model
     prefill = llm.prefill(llm.look(model.preprocess.fit(pixels)), times)
     assert prefill.factor == 4.0
     assert prefill.rotation.partition.segments[2].weight == weight
-    (answer,) = llm.ask(llm.pack(prefill), QUESTIONS[:1])
-    judge, past = judge_of(model.llm, prefill.layout, 4, weight), []
-    for keys, values in prefill.layers:
-        past.append((unrotated(keys, prefill.rotation.unrotation, 1.0), values.double()))
-    asked = model.tokenizer(model.prompt.question(QUESTIONS[0]), add_special_tokens=False).input_ids
-    logits, _ = judge.read(model.llm.get_input_embeddings()(torch.tensor(asked)), past)
-    torch.testing.assert_close(answer.logits.double(), logits[-1], atol=1e-4, rtol=1e-4)
+    context = llm.pack(prefill)
+    judge, past = judge_of(model.llm, prefill.layout, 4, weight), past_of(context.packed, context.rotation)
+    (answer,) = llm.ask(context, QUESTIONS[:1])
+    assert_answered(judge, model, past, QUESTIONS[0], answer)
     places, _ = definition(prefill.layout, 4, 0, 0.5)
     assert torch.equal(prefill.rotation.partition.kept(torch.arange(prefill.layout.length)), places)
 

@@ -14,7 +14,7 @@ from intpv.rope_strategy.dual_chunk import DualChunk
 from intpv.rope_strategy.self_extend import SelfExtend
 from intpv.video_llm.video_llm import VideoLLM
 
-from ..hf.distances import ByDistance, dual_chunks, plain, rectified, self_extended, sharper, unrotated
+from ..hf.distances import ByDistance, assert_answered, dual_chunks, past_of, plain, rectified, self_extended, sharper
 from ..tiny import clip, tiny_model
 from .test_extend import BEFORE, VIDEO, llava_next_video
 
@@ -41,17 +41,9 @@ def test_answers_are_those_of_the_definition(model, name, kv):
     context, (distance, sharpness, square) = llm.watch(*clip(32)), JUDGES[name]
     assert context.factor == 4.0
     judge = ByDistance(model.llm, distance, square=square, **({"sharpness": sharpness} if sharpness else {}))
-    past = []
-    for layer in context.packed.layers:
-        keys, values = (torch.cat(x, 1) for x in zip(*layer.blocks(), strict=True))
-        past.append((unrotated(keys, context.rotation.unrotation, context.rotation.scale), values.double()))
+    past = past_of(context.packed, context.rotation)
     for question, answer in zip(QUESTIONS, llm.ask(context, QUESTIONS), strict=True):
-        asked = model.tokenizer(model.prompt.question(question), add_special_tokens=False).input_ids
-        row = model.llm.get_input_embeddings()(torch.tensor([*asked, *answer.tokens]))
-        logits, _ = judge.read(row, past)
-        torch.testing.assert_close(answer.logits.double(), logits[len(asked) - 1], atol=1e-4, rtol=1e-4)
-        likeliest = logits[len(asked) - 1 :].argmax(-1).tolist()
-        assert likeliest[: len(answer.tokens)] == list(answer.tokens)
+        assert_answered(judge, model, past, question, answer)
 
 
 @pytest.mark.parametrize("name", JUDGES)
