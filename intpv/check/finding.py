@@ -39,7 +39,7 @@ class Finding:
     said: str
 
     def __str__(self) -> str:
-        return f"{self.verdict:8}{self.name:30}{self.said}"
+        return f"{self.verdict:7} {self.name:29} {self.said}"
 
 
 def found(check: Check) -> Finding:

@@ -3,7 +3,7 @@
 import pytest
 
 from intpv.check.check import check
-from intpv.check.finding import FAIL, OK, REFUSED, SKIPPED
+from intpv.check.finding import FAIL, OK, REFUSED, SKIPPED, Finding
 from intpv.kv_quant.kv_quant import KVQuant, NoQuant
 from intpv.rearranger.strided import Strided
 from intpv.rope_strategy.linear import LinearScaling
@@ -39,6 +39,11 @@ def test_a_sound_model_passes(kind):
     found = findings(tiny_model(kind), stated={"dtype": "float32", "device": "cpu"})
     assert {one.verdict for one in found.values()} == {OK}
     assert all(len(str(one).splitlines()) == 1 for one in found.values())
+
+
+@pytest.mark.parametrize("name", ["BOS", "rope_strategy=parallel_windows", "kv_quant=" + "x" * 40])
+def test_a_line_keeps_its_parts_apart_whatever_the_name(name):
+    assert str(Finding(SKIPPED, name, "said")).split() == [SKIPPED, name, "said"]
 
 
 @pytest.mark.slow
