@@ -154,6 +154,7 @@ class Viewer:
             sampling=[
                 self.num_frames,
                 reader.sampling,
+                reader.phase,
                 reader.fps,
                 reader.scores_of(path),
                 reader.repeat,

@@ -56,11 +56,12 @@ def answer(
     fps: float | None = None,
     scores: list[float] | None = None,
     clip: list[float] | None = None,
+    phase: float = 0.5,
     **settings,
 ) -> dict:
     """What to say once all pictures are handed on, whatever happens."""
     try:
-        sampler = Sampler(sampling, repeat, fps, scores, None if clip is None else (clip[0], clip[1]))
+        sampler = Sampler(sampling, repeat, fps, scores, None if clip is None else (clip[0], clip[1]), phase)
         return _described(decode_file(path, num_frames, sampler, **settings, hand=hand))
     except VideoError as error:
         return {"refused": error.reason}

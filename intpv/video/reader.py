@@ -145,6 +145,7 @@ class VideoReader:
 
     decoder: str = "pyav"  # pyav | decord
     sampling: str = "midpoint"  # midpoint | linspace | nested | fps | change | scores
+    phase: float | int = 0.5  # where in each of F equal parts, with sampling midpoint
     fps: float | int | None = None  # frames per second, with sampling fps
     scores: str | None = None  # a JSON file of each video's scores, one for each frame, with sampling scores
     repeat: int = 1  # times each frame is shown
@@ -157,7 +158,8 @@ class VideoReader:
 
     def __post_init__(self) -> None:
         check_flag("video.blind", self.blind)
-        Sampler(self.sampling, self.repeat, self.fps)  # refuses what it cannot do before any file is read
+        # refuses what it cannot do before any file is read
+        Sampler(self.sampling, self.repeat, self.fps, phase=self.phase)
         for name, known in (("decoder", DECODERS), ("order", ORDERS)):
             if (got := getattr(self, name)) not in (*known,):
                 raise BadInput(f"video.{name} must be one of {', '.join(known)}, got {got}")
@@ -190,7 +192,7 @@ class VideoReader:
         """
         if self.blind:
             raise BadInput(f"video.blind=true reads no video, got {os.fsdecode(path)} to read")
-        names = ("decoder", "sampling", "fps", "repeat", "threads", "stream")
+        names = ("decoder", "sampling", "phase", "fps", "repeat", "threads", "stream")
         settings = {name: getattr(self, name) for name in names}
         timeout_s, scores = float(self.timeout_s), self.scores_of(path)
         settings |= {"num_frames": num_frames, "clip": clip, "scores": scores}

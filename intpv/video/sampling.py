@@ -3,9 +3,10 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from hashlib import blake2b
 from itertools import accumulate
-from math import ceil, inf
+from math import ceil, floor, inf
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,14 @@ Clip = tuple[float | int, float | int]  # start and end in seconds of a part of 
 TICK = 1e-6  # s, by which an instant may miss its frame: times are sums of fractions of a second
 
 
-def midpoint(num_available: int, num_frames: int) -> list[int]:
-    """The middle of F equal parts, floor((i + 1/2) n / F); when n < F some frames are shown more than once."""
+def midpoint(num_available: int, num_frames: int, phase: float | int = 0.5) -> list[int]:
+    """The middle of F equal parts, floor((i + 1/2) n / F); when n < F some frames are shown more than once.
+
+    Another `phase` than 1/2 takes the same place of each part: the phases 1/2W, 3/2W, ..., 1 - 1/2W give together the
+    frames at W F, dealt to W videos in turn. Exact for any phase that a float holds.
+    """
     _check(num_available, num_frames)
-    return [(2 * i + 1) * num_available // (2 * num_frames) for i in range(num_frames)]
+    return [floor((i + Fraction(phase)) * num_available / num_frames) for i in range(num_frames)]
 
 
 def linspace(num_available: int, num_frames: int) -> list[int]:
@@ -128,6 +133,7 @@ class Sampler:
     fps: float | int | None = None  # frames per second, with sampling fps
     scores: Sequence[float] | None = None  # of each frame of the video, with sampling scores
     clip: Clip | None = None  # start and end in seconds of the part that is asked about
+    phase: float | int = 0.5  # where in each of F equal parts, with sampling midpoint
 
     def __post_init__(self) -> None:
         if self.clip is not None and not is_clip(self.clip):
@@ -140,6 +146,12 @@ class Sampler:
             raise BadInput(f"video.sampling=fps needs video.fps, frames per second over 0, got {self.fps}")
         if not by_rate and self.fps is not None:
             raise BadInput(f"video.fps is for video.sampling=fps, got {self.fps} with video.sampling={self.sampling}")
+        if not (type(self.phase) in (float, int) and 0 <= self.phase < 1):
+            raise BadInput(f"video.phase must be a number from 0 up to 1, got {self.phase}")
+        if self.phase != 0.5 and self.sampling != "midpoint":
+            raise BadInput(
+                f"video.phase is for video.sampling=midpoint, got {self.phase} with video.sampling={self.sampling}"
+            )
 
     @property
     def needs_times(self) -> bool:
@@ -185,6 +197,8 @@ class Sampler:
             chosen = by_change(change[first : first + num_available], distinct)
         elif self.scores is not None:
             chosen = by_score(self.scores[first : first + num_available], distinct)
+        elif self.sampling == "midpoint":
+            chosen = midpoint(num_available, distinct, self.phase)
         else:
             chosen = SAMPLINGS[self.sampling](num_available, distinct)
         return tuple(first + index for index in chosen for _ in range(self.repeat))

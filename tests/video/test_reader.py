@@ -61,6 +61,11 @@ def test_a_fixed_rate_follows_the_clock_of_the_file(encode_clip, tmp_path, decod
     assert [number_in(frame.permute(1, 2, 0).numpy()) for frame in video.frames] == list(range(0, 32, 2))
 
 
+def test_the_phase_goes_along_to_the_decoder(short_clip, decoder):
+    few = [VideoReader(decoder=decoder, phase=phase).read(short_clip, 4).indices for phase in (0.25, 0.75)]
+    assert sorted(few[0] + few[1]) == sorted(VideoReader(decoder=decoder).read(short_clip, 8).indices)
+
+
 def test_settings_that_cannot_be_are_refused_before_any_file_is_read():
     with pytest.raises(BadInput, match=r"one of ordered, shuffled, reversed, got random"):
         VideoReader(order="random")

@@ -32,6 +32,19 @@ def test_all_stay_inside_and_in_order(n, f):
         assert 0 <= indices[0] <= indices[-1] < n
 
 
+@given(counts, st.integers(1, 64), st.sampled_from([1, 2, 4, 8, 16]))
+def test_phases_deal_a_denser_sampling_to_several_videos_in_turn(n, f, windows):
+    dealt = [Sampler(phase=(k + 0.5) / windows).indices(n, f) for k in range(windows)]
+    assert [dealt[i % windows][i // windows] for i in range(f * windows)] == midpoint(n, f * windows)
+    assert Sampler(phase=0).indices(n, f) == tuple(nested(n, f))
+
+
+@given(counts, shown, st.floats(0, 1, exclude_max=True))
+def test_any_phase_is_on_screen_in_its_own_part(n, f, phase):
+    for i, index in enumerate(midpoint(n, f, phase)):
+        assert i * n // f <= index < ceil((i + 1) * n / f)
+
+
 @given(counts, shown)
 def test_linspace_is_numpys(n, f):
     assert linspace(n, f) == np.linspace(0, n - 1, f, dtype=int).tolist()
@@ -108,6 +121,10 @@ def test_errors_carry_both_numbers():
         Sampler(repeat=0)
     with pytest.raises(BadInput, match=r"needs video.fps, .* got None"):
         Sampler(sampling="fps")
+    with pytest.raises(BadInput, match=r"video.phase must be a number from 0 up to 1, got 1"):
+        Sampler(phase=1)
+    with pytest.raises(BadInput, match=r"for video.sampling=midpoint, got 0.25 with video.sampling=nested"):
+        Sampler(sampling="nested", phase=0.25)
     with pytest.raises(BadInput, match=r"got 2 with video.sampling=nested"):
         Sampler(sampling="nested", fps=2)
 
