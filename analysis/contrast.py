@@ -14,8 +14,7 @@ Writes contrast.md and contrast.csv into the sweep's folder.
 import csv
 import re
 import sys
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -27,18 +26,15 @@ from intpv.escape import printable
 from intpv.metrics.significance import holm, sign_flip
 
 from .consistency import refuse_mixed
-from .effects import Columns, Effect, setting_of, split_setting
+from .effects import LEVEL, Columns, Effect, split_setting
 from .kinds import by_number
 from .pairs import Read
+from .places import Found, Place, by_place, common, told
 from .provenance import provenance_lines
-from .runs import LABELLED, Cell, read_sweep, say
+from .runs import Cell, read_sweep, say
 from .score_columns import regimes
 from .table import markdown_table
 from .units import bytes_text, percent
-
-LEVEL = 0.05  # of all lines together
-Place = tuple[tuple[str, str], ...]  # what else was swept, and to what
-Found = Mapping[Place, Mapping[str, list[Cell]]]  # place -> value of the setting -> its runs
 
 
 @dataclass(frozen=True)
@@ -58,8 +54,7 @@ class Contrast:
 
     @property
     def is_told_apart(self) -> bool:
-        signs = {np.sign(one) for one in self.effect.trainings or (self.effect.value,)}
-        return self.p < LEVEL and len(signs) == 1
+        return self.effect.is_told_apart(self.p)
 
 
 def contrasts(cells: Sequence[Cell], setting: str) -> tuple[list[Contrast], list[Contrast]]:
@@ -71,9 +66,7 @@ def contrasts(cells: Sequence[Cell], setting: str) -> tuple[list[Contrast], list
     key, references = _parts(setting)
     done = [cell for cell in cells if cell.status == "done"]
     refuse_mixed(done, across={key.split(".")[0]})  # what is compared may differ, and nothing else
-    found: dict[Place, dict[str, list[Cell]]] = defaultdict(lambda: defaultdict(list))
-    for cell in done:
-        found[_place(cell, key)][setting_of(cell, key)].append(cell)
+    found = by_place(done, key)
     values = sorted({value for place in found.values() for value in place}, key=by_number)
     if missing := [one for one in references if one not in values]:
         raise BadInput(f"{key} must be one of {', '.join(values)}, got {missing[0]}")
@@ -99,8 +92,8 @@ def contrasts(cells: Sequence[Cell], setting: str) -> tuple[list[Contrast], list
         columns = Columns([found[place][value] for place, value in everywhere], regime, read)
         best = everywhere[int(columns.accuracies.argmax())]
         against_best += [(regime, *one, *best) for one in everywhere if one != best]
-    same = set.intersection(*(set(place) for place in found))  # needs no saying
-    return ours, _compared(found, against_best, lambda place, value: " ".join([*_told(place, same), value]), read)
+    same = common(found)
+    return ours, _compared(found, against_best, lambda place, value: " ".join([*told(place, same), value]), read)
 
 
 def _compared(
@@ -126,11 +119,11 @@ def write_contrast(folder: str | Path, setting: str) -> list[Path]:
     found, against_best = contrasts(cells, setting)
     page, table = folder / "contrast.md", folder / "contrast.csv"
     key, references = _parts(setting)
-    told = (
+    explained = (
         f"Points of accuracy [95 % interval, bootstrap over videos] {{each training}} on the same questions. p: "
         f"adjusted over all lines of a table (Holm); told apart: p < {LEVEL} and the same sign in every training."
     )
-    parts = [f"# Contrast: {printable(folder.name)}\n\n{provenance_lines(folder, cells)}\n{told}\n"]
+    parts = [f"# Contrast: {printable(folder.name)}\n\n{provenance_lines(folder, cells)}\n{explained}\n"]
     parts += [f"## Against {', '.join(references)}\n", _table(key, found)]
     parts += ["## Against the best of any size\n", _table(key, against_best)]
     page.write_text("\n".join(parts), encoding="utf-8")
@@ -176,23 +169,6 @@ def _row(key: str, one: Contrast) -> dict[str, object]:
 def _parts(setting: str) -> tuple[str, list[str]]:
     key, values = split_setting(setting)
     return key, re.split(r",(?![^\[]*\])", values)  # a list is one value
-
-
-def _place(cell: Cell, key: str) -> Place:
-    """All that tells cells of a sweep apart but the setting itself and the seeds."""
-    parts = {"frames": str(cell.frames)}
-    for group in LABELLED:
-        option, *fields = getattr(cell, group).split()
-        kept = [one for one in fields if f"{group}.{one.partition('=')[0]}" != key]
-        parts[group] = " ".join([option] * (group != key) + kept)
-    parts["variant"] = " ".join(one for one in cell.variant.split() if one.partition("=")[0] != key)
-    return tuple((name, value) for name, value in parts.items() if name != key or (value and name in LABELLED))
-
-
-def _told(place: Place, same: set[tuple[str, str]]) -> list[str]:
-    """What tells a place from others; a variant names its own keys."""
-    own = [(name, value) for name, value in place if value and (name, value) not in same]
-    return [value if name == "variant" else f"{name}={value}" for name, value in own]
 
 
 def _bytes(cells: Sequence[Cell]) -> float:

@@ -19,6 +19,8 @@ from .score_columns import of_regime
 from .seeds import TRAINING
 from .units import interval_text
 
+LEVEL = 0.05  # of all lines of a table together
+
 
 def _points(share: float) -> str:
     """0.123 -> +12.3; never -0.0."""
@@ -37,6 +39,10 @@ class Effect:
     def __str__(self) -> str:
         alone = f" {{{', '.join(map(_points, self.trainings))}}}" if self.trainings else ""
         return f"{_points(self.value)}{interval_text(self.low, self.high, 1, self.value)}{alone}"
+
+    def is_told_apart(self, p: float) -> bool:
+        """Whether p, adjusted for all that is told beside it, is under 0.05 and every training shows the same sign."""
+        return p < LEVEL and len({np.sign(one) for one in self.trainings or (self.value,)}) == 1
 
     @property
     def row(self) -> dict[str, object]:

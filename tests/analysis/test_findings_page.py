@@ -32,7 +32,7 @@ def test_every_study_has_its_section_and_its_files():
 def test_the_prediction_is_the_one_that_was_written_before(study):
     lines = (CONF / "experiment" / f"{study}.yaml").read_text(encoding="utf-8").splitlines()
     comment = " ".join(line.removeprefix("#").strip() for line in lines if line.startswith("#"))
-    (predicted,) = re.findall(r"Prediction of 30 November 2026, before [^:]+: (.+)", comment)
+    (predicted,) = re.findall(r"Prediction of \d+ \w+ 2026, before [^:]+: (.+)", comment)
     assert part(study, "Prediction") == predicted
 
 
