@@ -1,7 +1,7 @@
 """Ensemble: the answers of several cells to a question taken together, beside cells that saw as much at once.
 
     python -m experiments.evaluate -m sweep.name=phases frames=8 video.phase=0.125,0.375,0.625,0.875
-    python -m experiments.evaluate -m sweep.name=phases frames=8,32 rope_strategy=parallel_windows
+    python -m experiments.evaluate -m sweep.name=phases frames=8,32 rope_strategy=yarn,parallel_windows
     python -m analysis.ensemble runs/phases video.phase
 
 Members are cells that differ in KEY alone. Two rules make one answer of theirs: the mean of the probabilities that they
