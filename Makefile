@@ -25,9 +25,9 @@ endif
 ablation: $(STAMP) ## the paper's ablation on the embedded model: tables and figures under runs/mini_ablation
 	$(RUN) -m experiments.evaluate -m experiment=mini_ablation
 
-STUDIES := plateau parallel synergy dilution rope_sensitivity kv_fidelity kv_pruning speed long_reasoning temporal_drift order_check longer longer_evict alarm windows
+STUDIES := plateau parallel ensemble synergy dilution rope_sensitivity kv_fidelity kv_pruning speed long_reasoning temporal_drift order_check longer longer_evict alarm windows
 report: $(STAMP) ## the mini's studies, a training each (FINDINGS.md: three), in a quarter of an hour, and a page of them: runs/report.html
-	for study in $(STUDIES) longer_controls; do $(RUN) -m experiments.evaluate -m experiment=$$study logger=none || exit; done
+	for study in $(STUDIES) ensemble_controls longer_controls; do $(RUN) -m experiments.evaluate -m experiment=$$study logger=none || exit; done
 	$(PIP) --editable '.[report]'
 	$(RUN) -m analysis.report $(STUDIES:%=runs/%) --across data --across model --out runs/report.html
 
