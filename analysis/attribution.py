@@ -8,7 +8,6 @@ what the model was trained on. A setting's share of the loss is its gain average
 the fewest frames without any of them. Writes attribution.md and attribution.csv into the sweep's folder.
 """
 
-import csv
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from intpv.metrics.factorial import alone_weights, interaction_weights, last_wei
 
 from .consistency import refuse_mixed
 from .effects import Columns, Effect, setting_of, split_setting
+from .page_and_table import write_page_and_table
 from .provenance import provenance_lines
 from .runs import Cell, read_sweep, say
 from .score_columns import regimes
@@ -82,15 +82,9 @@ def write_attribution(folder: str | Path, settings: Sequence[str]) -> list[Path]
     folder = Path(folder)
     cells = read_sweep(folder)
     found = attributions(cells, settings)
-    page, table = folder / "attribution.md", folder / "attribution.csv"
     head = f"# Attribution: {printable(folder.name)}\n\n{provenance_lines(folder, cells)}\n{LEGEND}\n"
-    page.write_text(head + "".join(map(_page, found)), encoding="utf-8")
-    with table.open("w", newline="", encoding="utf-8") as file:
-        rows = [row for one in found for row in _rows(one)]
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
-    return [page, table]
+    rows = [row for one in found for row in _rows(one)]
+    return write_page_and_table(folder, "attribution", head + "".join(map(_page, found)), rows)
 
 
 def _by_place(cells: Sequence[Cell], keys: Sequence[tuple[str, str]]) -> dict[tuple[int, int], list[Cell]]:

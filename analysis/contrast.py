@@ -11,7 +11,6 @@ sign. The cell of the highest accuracy was chosen by the same answers: others ar
 Writes contrast.md and contrast.csv into the sweep's folder.
 """
 
-import csv
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -28,6 +27,7 @@ from intpv.metrics.significance import holm, sign_flip
 from .consistency import refuse_mixed
 from .effects import LEVEL, Columns, Effect, split_setting
 from .kinds import by_number
+from .page_and_table import write_page_and_table
 from .pairs import Read
 from .places import Found, Place, by_place, common, told
 from .provenance import provenance_lines
@@ -117,7 +117,6 @@ def write_contrast(folder: str | Path, setting: str) -> list[Path]:
     folder = Path(folder)
     cells = read_sweep(folder)
     found, against_best = contrasts(cells, setting)
-    page, table = folder / "contrast.md", folder / "contrast.csv"
     key, references = _parts(setting)
     explained = (
         f"Points of accuracy [95 % interval, bootstrap over videos] {{each training}} on the same questions. p: "
@@ -126,13 +125,8 @@ def write_contrast(folder: str | Path, setting: str) -> list[Path]:
     parts = [f"# Contrast: {printable(folder.name)}\n\n{provenance_lines(folder, cells)}\n{explained}\n"]
     parts += [f"## Against {', '.join(references)}\n", _table(key, found)]
     parts += ["## Against the best of any size\n", _table(key, against_best)]
-    page.write_text("\n".join(parts), encoding="utf-8")
-    with table.open("w", newline="", encoding="utf-8") as file:
-        lines = [_row(key, one) for one in (*found, *against_best)]
-        writer = csv.DictWriter(file, lines[0].keys())
-        writer.writeheader()
-        writer.writerows(lines)
-    return [page, table]
+    rows = [_row(key, one) for one in (*found, *against_best)]
+    return write_page_and_table(folder, "contrast", "\n".join(parts), rows)
 
 
 def _table(key: str, lines: Sequence[Contrast]) -> str:

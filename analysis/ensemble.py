@@ -11,7 +11,6 @@ questions; p: by flipping the signs of whole videos, adjusted over all lines (Ho
 answers. Writes ensemble.md and ensemble.csv into the sweep's folder.
 """
 
-import csv
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +31,7 @@ from intpv.record.samples import Sample
 from .consistency import refuse_mixed
 from .effects import LEVEL, Columns, Effect
 from .kinds import by_number
+from .page_and_table import write_page_and_table
 from .pairs import Read
 from .places import by_place, common, told
 from .provenance import provenance_lines
@@ -139,7 +139,6 @@ def write_ensemble(folder: str | Path, key: str) -> list[Path]:
     folder = Path(folder)
     cells = read_sweep(folder)
     found = ensembles(cells, key)
-    page, table = folder / "ensemble.md", folder / "ensemble.csv"
     explained = (
         f"Answers of the cells that differ in {key} alone, taken together; their number, mean and range before it. "
         "Points of accuracy [95 % interval, bootstrap over videos] {each training} on the same questions. p: adjusted "
@@ -156,13 +155,7 @@ def write_ensemble(folder: str | Path, key: str) -> list[Path]:
     ]
     told_by = markdown_table([*header, "difference", "p", "told apart"], rows)
     text = f"# Ensemble: {printable(folder.name)}\n\n{provenance_lines(folder, cells)}\n{explained}\n\n{told_by}"
-    page.write_text(text, encoding="utf-8")
-    with table.open("w", newline="", encoding="utf-8") as file:
-        written = [_row(one) for one in found]
-        writer = csv.DictWriter(file, written[0].keys())
-        writer.writeheader()
-        writer.writerows(written)
-    return [page, table]
+    return write_page_and_table(folder, "ensemble", text, [_row(one) for one in found])
 
 
 def _range(alone: Sequence[float]) -> str:

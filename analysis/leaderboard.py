@@ -9,7 +9,6 @@ tested by flipping the signs of whole videos, and the p-values of all strategies
 (Holm 1979).
 """
 
-import csv
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +27,7 @@ from intpv.metrics.sample import is_correct
 from intpv.metrics.significance import holm, sign_flip
 from intpv.record.samples import Sample
 
+from .page_and_table import write_page_and_table
 from .pairs import difference_text
 from .provenance import provenance_lines
 from .runs import Cell, of_run, read_sweep, say
@@ -113,14 +113,8 @@ def write_leaderboard(folders: Sequence[str], reference: str, out: str) -> list[
     board = leaderboard(cells, reference)
     stated = "\n".join(provenance_lines(Path(folder), sweep) for folder, sweep in zip(folders, sweeps, strict=True))
     Path(out).mkdir(parents=True, exist_ok=True)
-    page, table = Path(out) / "leaderboard.md", Path(out) / "leaderboard.csv"
-    page.write_text(f"# Leaderboard\n\n{stated}\n{_told(board, reference)}\n\n{_page(board)}", encoding="utf-8")
-    with table.open("w", newline="", encoding="utf-8") as file:
-        rows = list(_rows(board))
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
-    return [page, table]
+    page = f"# Leaderboard\n\n{stated}\n{_told(board, reference)}\n\n{_page(board)}"
+    return write_page_and_table(Path(out), "leaderboard", page, list(_rows(board)))
 
 
 def _lines(cells: Sequence[Cell]) -> Iterator[tuple[tuple[str, Setting], list[Sample]]]:
