@@ -22,7 +22,7 @@ STUDIES = {  # of FINDINGS.md: conf/experiment/<name>.yaml holds question, predi
     **dict.fromkeys(("smollm2_temperature", "smollm2_dilution", "smollm2_layers"), CONTRAST),
     "parallel": (*CONTRAST, "frames.md", "kinds.md", "mini_long.md"),
     **dict.fromkeys(("ensemble", "smollm2_ensemble"), ("table.md", "ensemble.md", "ensemble.csv")),
-    "smollm2_longer": (*CONTRAST, "frames.md", "kv.md"),
+    "smollm2_longer": (*CONTRAST, "differences.csv", "frames.md", "kv.md", "budget.md"),
     "smollm2_ablation": (*CONTRAST, "differences.csv", "leaderboard.md", "accuracy.png"),
     **dict.fromkeys(("smollm2_kv", "smollm2_budget", "smollm2_parallel_kv"), (*CONTRAST, "differences.csv")),
     "smollm2_parallel": (*CONTRAST, "differences.csv", "kinds.md", "instants.md"),

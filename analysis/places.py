@@ -11,7 +11,7 @@ Found = Mapping[Place, Mapping[str, list[Cell]]]  # place -> value of the settin
 
 
 def by_place(cells: Sequence[Cell], key: str) -> Found:
-    """Finished cells. Seeds make no places: runs that differ in them alone stand together."""
+    """Seeds make no places: runs that differ in them alone stand together."""
     found: dict[Place, dict[str, list[Cell]]] = defaultdict(lambda: defaultdict(list))
     for cell in cells:
         found[_place(cell, key)][setting_of(cell, key)].append(cell)

@@ -147,14 +147,15 @@ class Viewer:
         except OSError as error:
             raise VideoError(path, f"cannot be read ({error.strerror})") from None
         reader, fit = self.reader, self.video_llm.model.preprocess
+        # named where they are set, so that what was kept before they could be is found again
         part = {} if item.clip is None else {"clip": [float(second) for second in item.clip]}
+        placed = {} if reader.phase == 0.5 else {"phase": float(reader.phase)}
         return key(
             "frames",
             file=content,
             sampling=[
                 self.num_frames,
                 reader.sampling,
-                reader.phase,
                 reader.fps,
                 reader.scores_of(path),
                 reader.repeat,
@@ -163,6 +164,7 @@ class Viewer:
             decoder=[reader.decoder, reader.version],
             fit=fit.fitting,
             **part,
+            **placed,
         )
 
     @property

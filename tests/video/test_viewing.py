@@ -104,3 +104,8 @@ def test_a_part_of_a_video_is_kept_apart_from_the_whole_and_from_other_parts(vie
     assert [ours.frames(part).indices for part in parts] == [frames.indices for frames in shown]
     ours.view(parts[1])
     assert [ours.is_ready(part) for part in parts] == [False, True, False]
+
+
+def test_frames_of_another_phase_are_kept_apart(viewer, item):
+    shown = [viewer(VideoReader(phase=phase)).frames(item) for phase in (0.25, 0.5, 0.75)]
+    assert len({frames.key for frames in shown}) == len({frames.indices for frames in shown}) == 3
