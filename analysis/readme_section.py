@@ -15,7 +15,9 @@ STRATEGIES, FRAMES = ("none", "linear", "ntk", "yarn", "visual_only"), (8, 16, 3
 REGIMES = ("slow", "fast")
 KV = ("int8", "int4", "int2", "best2", "paper_tensor")
 FASTER = (("best2", "quanto2 K0 V0"), ("int4", "quanto4 K0 V0"))  # quanto by its faster axes
-REAL_KV = ("int4", "best2_sink", "kivi")  # of the real language model
+LONGEST = 1024  # frames of smollm2_longer
+LEFT_OUT = ("linear", "ntk")  # of its ablation, for want of room
+REAL_KV = ("int4", "best2_sink")  # of the real language model
 WIDTH = 118  # characters of a line
 
 
@@ -114,24 +116,26 @@ def _kv(cells: Mapping, pairs: Sequence[Mapping], trainings: int) -> str:
 
 def _real() -> Iterator[str]:
     """What a real language model loses, for which the toy is no guide."""
-    studies = [f"smollm2_{name}" for name in ("ablation", "parallel", "budget", "kv", "sink", "parallel_kv")]
+    studies = [f"smollm2_{name}" for name in ("ablation", "parallel", "budget", "longer", "kv", "sink", "parallel_kv")]
     if not all((RESULTS / name / "differences.csv").exists() for name in studies):
         return
-    ablation, parallel, budget, *policies = map(pairs_of, studies)
+    ablation, parallel, budget, longer, *policies = map(pairs_of, studies)
     slow: dict[str, Any] = {"frames": FRAMES[-1], "regime": "slow", "kind": ""}
-    rope = [row for row in _of(ablation, reference="baseline", **slow) if row["rope_strategy"] != "linear"]
+    rope = [row for row in _of(ablation, reference="baseline", **slow) if row["rope_strategy"] not in LEFT_OUT]
     yarn, sink, windows = (_of(pairs, reference="full precision", **slow) for pairs in policies)
     sink = [{**row, "kv_quant": "best2_sink"} for row in _of(sink, kv_quant="best2_sink sinks=1")]
     yarn, windows = ([row for row in rows if row["kv_quant"] in REAL_KV] for rows in ([*yarn, *sink], windows))
     windowed = _by_regime(parallel, slow, rope_strategy="parallel_windows")
     left = _by_regime(budget, slow, variant="budget=drop_repeated")
+    beyond = _of(longer, frames=LONGEST, reference="baseline", kind="", kv_quant="none", variant="")
     yield (
         f"**Otherwise on a real language model** (SmolLM2-135M, trained {_times(len(rope[0]['trainings']) or 1)}, "
         f"{rope[0]['videos']} clips, [findings](analysis/FINDINGS.md)). {FRAMES[-1]} slow frames, points against "
-        f"{FRAMES[0]}: {_sorted(rope, 'rope_strategy')}. What no scaling reaches: windows of {FRAMES[0]} frames "
+        f"{FRAMES[0]}: {_sorted(rope, 'rope_strategy')}. Windows of {FRAMES[0]} frames "
         f"read in parallel, `parallel_windows`, {windowed}; the tokens of {FRAMES[0]} frames, "
-        f"`budget=drop_repeated`, {left}. KV against full precision: under `yarn` {_sorted(yarn, 'kv_quant')}; under "
-        f"`parallel_windows` {_sorted(windows, 'kv_quant')}."
+        f"`budget=drop_repeated`, {left}. {LONGEST:,} frames, beyond its text's window: "
+        f"{_sorted(beyond, 'rope_strategy')}. KV against full precision: under `yarn` {_sorted(yarn, 'kv_quant')}; "
+        f"under `parallel_windows` {_sorted(windows, 'kv_quant')}."
     )
 
 
