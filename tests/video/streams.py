@@ -11,25 +11,31 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+# one quantiser for all frames: with a bit rate x264 writes other bytes each time, so that the fuzz damages another file
 # no scene cuts: keyframes stand where the options put them; b-adapt=0 forces B-frames; with open GOPs some
 # frames shown before a keyframe come after it in the file
-X264 = {"g": "48", "bf": "3", "x264-params": "scenecut=0:b-adapt=0"}
-X264_OPEN = {"g": "40", "bf": "5", "x264-params": "scenecut=0:b-adapt=0:open-gop=1:b-pyramid=normal:ref=5"}
+QP = {"qp": "30"}
+X264 = {**QP, "g": "48", "bf": "3", "x264-params": "scenecut=0:b-adapt=0"}
+X264_OPEN = {**QP, "g": "40", "bf": "5", "x264-params": "scenecut=0:b-adapt=0:open-gop=1:b-pyramid=normal:ref=5"}
 X265_OPEN = {"x265-params": "keyint=40:min-keyint=20:scenecut=0:open-gop=1:bframes=6:b-adapt=0:log-level=none"}
 STREAMS = {  # name -> (file suffix, encoder, its options); long enough that reading 8 frames seeks
     "x264-closed": ("mp4", "libx264", X264),
     "x264-closed-mkv": ("mkv", "libx264", X264),
-    "x264-no-b-frames": ("mp4", "libx264", {"g": "48", "bf": "0", "x264-params": "scenecut=0"}),
+    "x264-no-b-frames": ("mp4", "libx264", {**QP, "g": "48", "bf": "0", "x264-params": "scenecut=0"}),
     "x264-open": ("mp4", "libx264", X264_OPEN),
     "x264-open-mkv": ("mkv", "libx264", X264_OPEN),
-    "x264-open-short": ("mp4", "libx264", {"g": "4", "bf": "3", "x264-params": "scenecut=0:open-gop=1:b-adapt=0"}),
+    "x264-open-short": (
+        "mp4",
+        "libx264",
+        {**QP, "g": "4", "bf": "3", "x264-params": "scenecut=0:open-gop=1:b-adapt=0"},
+    ),
     "x264-transport-stream": ("ts", "libx264", X264),
     "x265-closed": ("mp4", "libx265", {"x265-params": "keyint=48:scenecut=0:open-gop=0:b-adapt=0:log-level=none"}),
     "x265-default": ("mp4", "libx265", {"x265-params": "keyint=48:b-adapt=0:log-level=none"}),
     "x265-open": ("mp4", "libx265", X265_OPEN),
     "x265-open-mkv": ("mkv", "libx265", X265_OPEN),
     "vp9": ("webm", "libvpx-vp9", {"g": "48", "deadline": "realtime", "cpu-used": "8"}),
-    "x264-intra-refresh": ("mp4", "libx264", {"g": "48", "x264-params": "scenecut=0:intra-refresh=1"}),
+    "x264-intra-refresh": ("mp4", "libx264", {**QP, "g": "48", "x264-params": "scenecut=0:intra-refresh=1"}),
     "vp8": ("webm", "libvpx", {"g": "48", "deadline": "realtime", "cpu-used": "8"}),
     "mpeg4-avi": ("avi", "mpeg4", {"g": "48", "bf": "2"}),
     "mpeg4": ("mp4", "mpeg4", {"g": "48", "bf": "2"}),
@@ -77,7 +83,8 @@ def encode(
 ) -> Path:
     """Numbered pictures from `first` on; with `gap` 3 every other frame is shown three times as long."""
     squares = np.random.default_rng(0).integers(0, 256, (num_frames + 6, 8, 3), dtype=np.uint8)
-    with av.open(str(path), "w", options=muxer) as container:
+    repeatable = {"fflags": "+bitexact"}  # no random number in Matroska's head
+    with av.open(str(path), "w", options={**repeatable, **muxer}) as container:
         stream = container.add_stream(codec, rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = *size, pixels
         stream.codec_context.time_base, stream.codec_context.thread_count = Fraction(1, 100), 1
