@@ -176,6 +176,7 @@ class Measured:
 
     def tables(self) -> dict[str, NDArray]:
         """`<part>/<name>`: means over rows per (layer, head), (L, H) or for masses (L, H, G); `<scope>/floor` likewise;
+        `<part>/output_error`, (L, H): ||change|| / ||reference|| of what a head puts out, over all rows;
         `<part>/worst_heads/<name>` with the fields layer, head and kl; `reference/<part>`, what it was compared with;
         and each listed part as it is.
         """
@@ -185,6 +186,8 @@ class Measured:
             for name in ("kl/all", "kl/video") if is_floor else sums.sums:
                 if name in sums.sums and not name.startswith("output/"):  # squared norms: meant for their quotient
                     found[f"{part}/{name}"] = sums.mean(name).numpy()
+            if not is_floor and (norm := sums.sums.get("output/norm")) is not None:
+                found[f"{part}/output_error"] = (sums.sums["output/error"] / norm.clamp_min(TINY)).sqrt().numpy()
         heads = [("layer", np.int64), ("head", np.int64), ("kl", np.float64)]
         found |= {f"worst_heads/{name}": np.array(worst, heads) for name, worst in self.worst().items()}
         found |= {f"reference/{part}": np.array(name) for part, name in REFERENCES.items() if part in self.sums}

@@ -3,6 +3,7 @@
 import math
 import re
 
+import numpy as np
 import pytest
 
 from intpv.attention_kl.attention_kl import AttentionKL
@@ -51,6 +52,12 @@ def test_tables_and_worst_heads(found):
     tables = measured.tables()
     assert tables["local/kl/all"].shape == tables["end_to_end/kl/video"].shape == (4, 4)
     assert tables["local/mass/modified"].shape == (4, 4, 19)
+    for scope in ("local", "end_to_end"):
+        norm, error = (measured.sums[scope].sums[f"output/{name}"].numpy() for name in ("norm", "error"))
+        assert np.allclose(tables[f"{scope}/output_error"] ** 2 * norm, error)
+        assert (tables[f"{scope}/output_error"] > 0).all()
+        whole = measured.figures()[f"attention_kl/{scope}/attention_output_error"]
+        assert whole**2 == pytest.approx(error.sum() / norm.sum())
     for name, worst in measured.worst().items():
         layer, head, value = worst[0]
         assert tables[name].max() == tables[name][layer, head] == value
