@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from intpv.attention_kl.key_groups import FIRST_FRAME, SINK
 from intpv.errors import BadInput
 from intpv.escape import markdown_table, printable
 
@@ -23,10 +24,12 @@ from .provenance import provenance_lines
 from .runs import Cell, read_sweep, run_command
 from .seeds import over_seeds, runs_by_training
 
+ROUNDING = 1e-7  # nats: what is less over all heads is none
 LEGEND = (
     "Against the same prefix in full precision, each layer alone (local pass), mean over query rows {each training}. "
     "attention KL in mnat, output error in % (norm of the change of a head's output against the norm of the output, "
-    "over all rows): means over the heads of a layer. worst: the head with the largest KL."
+    "over all rows): means over the heads of a layer. worst: the head with the largest KL. "
+    "The first tokens are those of measure.sinks."
 )
 
 
@@ -36,13 +39,15 @@ class Heads:
 
     kl: NDArray  # nats, of attention over all keys
     output_error: NDArray  # 0 to 1 and beyond
+    first: float  # share of the reference's attention on the first tokens of the prefix (measure.sinks), 0 to 1
+    video: float  # on the video's tokens
     watches: int  # a video counts once in each run
 
     @cached_property
     def falling(self) -> NDArray:
-        """KL of all heads, largest first, as shares of its sum."""
+        """KL of all heads, largest first, as shares of its sum, which is above 0."""
         ordered = np.sort(self.kl, axis=None)[::-1]
-        return ordered / max(ordered.sum(), np.finfo(float).tiny)
+        return ordered / ordered.sum()
 
     @property
     def half(self) -> int:
@@ -58,11 +63,11 @@ class Heads:
 def heads_of(cells: Sequence[Cell]) -> Heads:
     """Of runs that differ in seeds alone. BadInput where they have not the same heads."""
     tables = [_tables(cell) for cell in cells]
-    shapes = {kl.shape for kl, _ in tables}
+    shapes = {kl.shape for kl, *_ in tables}
     if len(shapes) > 1:
         raise BadInput(f"{cells[0].name}: runs of one cell have the same layers and heads, got {sorted(shapes)}")
-    kl, error = (np.mean(found, axis=0) for found in zip(*tables, strict=True))
-    return Heads(kl, error, sum(int(cell.metrics["attention_kl/videos"]) for cell in cells))
+    kl, error, first, video = (np.mean(found, axis=0) for found in zip(*tables, strict=True))
+    return Heads(kl, error, float(first), float(video), sum(int(cell.metrics["attention_kl/videos"]) for cell in cells))
 
 
 def write_heads(folder: str | Path) -> list[Path]:
@@ -86,12 +91,14 @@ def _has_tables(cell: Cell) -> bool:
     if not _file(cell).is_file():
         return False
     with np.load(_file(cell), allow_pickle=False) as tables:
-        return {"local/kl/all", "local/output_error"} <= set(tables)
+        return {"local/kl/all", "local/output_error", "local/mass/reference"} <= set(tables)
 
 
-def _tables(cell: Cell) -> tuple[NDArray, NDArray]:
+def _tables(cell: Cell) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """KL, output error; means over heads of the masses on the first tokens and on the video."""
     with np.load(_file(cell), allow_pickle=False) as tables:
-        return tables["local/kl/all"], tables["local/output_error"]
+        mass = tables["local/mass/reference"].mean(axis=(0, 1))
+        return tables["local/kl/all"], tables["local/output_error"], mass[SINK], mass[FIRST_FRAME:].sum()
 
 
 def _page(cell: Cell) -> str:
@@ -109,14 +116,19 @@ def _page(cell: Cell) -> str:
         ]
         for layer, head in enumerate(worst)
     ]
-    half = _with_each(mean.half, [one.half for one in trainings], 0)
-    tenth = _with_each(100 * mean.tenth, [100 * one.tenth for one in trainings], 0)
     said = (
         f"{mean.watches} watches. Over all heads {1000 * mean.kl.mean():.1f} mnat and "
-        f"{100 * mean.output_error.mean():.1f} %. Half of the KL is in {half} of {mean.kl.size} heads; "
-        f"the worst tenth of them has {tenth} % of it.\n\n"
+        f"{100 * mean.output_error.mean():.1f} %. Of the attention in full precision the first tokens have "
+        f"{_with_each(100 * mean.first, [100 * one.first for one in trainings])} % and the video "
+        f"{_with_each(100 * mean.video, [100 * one.video for one in trainings])} %."
     )
-    return f"\n## {printable(title)}\n\n{said}" + markdown_table(
+    if mean.kl.max() > ROUNDING:
+        half = _with_each(mean.half, [one.half for one in trainings], 0)
+        tenth = _with_each(100 * mean.tenth, [100 * one.tenth for one in trainings], 0)
+        said += f" Half of the KL is in {half} of {mean.kl.size} heads; the worst tenth of them has {tenth} % of it."
+    if max(mean.kl.max(), mean.output_error.max()) <= ROUNDING:
+        return f"\n## {printable(title)}\n\n{said}\n"
+    return f"\n## {printable(title)}\n\n{said}\n\n" + markdown_table(
         ["layer", "attention KL", "output error", "worst"], rows
     )
 

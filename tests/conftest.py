@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import is_dataclass
@@ -14,6 +15,9 @@ import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("WANDB_MODE", "offline")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of `make slow &` in a script: children inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if not __debug__:
     raise pytest.UsageError("PYTHONOPTIMIZE takes away the asserts that tests are made of: unset it")

@@ -15,7 +15,9 @@ SHAPE = (3, 4)
 
 def measured(cell, kl, error, videos=5):
     """Write the tables of a cell as a run with measure=full does."""
-    np.savez(cell / "attention_kl.npz", **{"local/kl/all": kl, "local/output_error": error})
+    mass = np.tile([0.3, 0.05, 0.15, 0.1, 0.4], (*kl.shape, 1))  # first tokens, text, question, two frames
+    tables = {"local/kl/all": kl, "local/output_error": error, "local/mass/reference": mass}
+    np.savez(cell / "attention_kl.npz", **tables)
     file = cell / "metrics.json"
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace("{", f'{{"attention_kl/videos": {videos}.0, ', 1), encoding="utf-8")
@@ -57,13 +59,24 @@ def test_layers_are_means_over_heads_and_trainings(sweep):
         assert float(row["output_error"]) == pytest.approx(error.mean(axis=0)[place])
 
 
+def test_an_exact_cache_has_no_table_and_exact_keys_no_worst_heads(tmp_path, write_cell, answers):
+    for kv, error in (("int8", 0.0), ("int2", 0.25)):
+        write_cell(tmp_path, "yarn", 64, kv, lines=answers())
+        measured(tmp_path / f"strided-yarn-f64-{kv}", np.zeros(SHAPE), np.full(SHAPE, error))
+    exact, values = write_heads(tmp_path)[0].read_text(encoding="utf-8").split("\n## ")[1:]
+    masses = "Of the attention in full precision the first tokens have 30.0 % and the video 50.0 %."
+    assert exact.endswith(f"int8\n\n5 watches. Over all heads 0.0 mnat and 0.0 %. {masses}\n")
+    assert f"5 watches. Over all heads 0.0 mnat and 25.0 %. {masses}\n\n| layer |" in values
+    assert values.count("| 0.0 | 25.0 |") == 3
+
+
 def test_half_and_tenth_by_counting():
     kl = np.zeros((5, 4))
     kl[2, 1], kl[0, 0], kl[4, 3] = 3.0, 2.0, 1.0
-    found = Heads(kl, kl, 1)
+    found = Heads(kl, kl, 0.3, 0.5, 1)
     assert found.half == 1  # 3 of 6
     assert found.tenth == pytest.approx(5 / 6)  # two of twenty
-    even = Heads(np.ones((2, 4)), kl, 1)
+    even = Heads(np.ones((2, 4)), kl, 0.3, 0.5, 1)
     assert even.half == 4
     assert even.tenth == pytest.approx(1 / 8)
 
