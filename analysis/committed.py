@@ -27,6 +27,7 @@ STUDIES = {  # of FINDINGS.md: conf/experiment/<name>.yaml holds question, predi
     **dict.fromkeys(("smollm2_kv", "smollm2_budget", "smollm2_parallel_kv"), (*CONTRAST, "differences.csv")),
     "smollm2_parallel": (*CONTRAST, "differences.csv", "kinds.md", "instants.md"),
     "smollm2_sink": ("table.md", "differences.csv"),
+    "smollm2_two_bits": ("table.md", "attribution.md", "attribution.csv", "heads.md", "heads.csv"),
     "alarm": ("table.md", "alarm.md"),
     "speed": ("table.md", "kinds.md", "saturation.md"),
     "long_reasoning": ("table.md", "kinds.md", "order.md"),

@@ -116,11 +116,13 @@ def _page(cell: Cell) -> str:
         ]
         for layer, head in enumerate(worst)
     ]
+    kl = _with_each(1000 * mean.kl.mean(), [1000 * one.kl.mean() for one in trainings])
+    error = _with_each(100 * mean.output_error.mean(), [100 * one.output_error.mean() for one in trainings])
+    first = _with_each(100 * mean.first, [100 * one.first for one in trainings])
+    video = _with_each(100 * mean.video, [100 * one.video for one in trainings])
     said = (
-        f"{mean.watches} watches. Over all heads {1000 * mean.kl.mean():.1f} mnat and "
-        f"{100 * mean.output_error.mean():.1f} %. Of the attention in full precision the first tokens have "
-        f"{_with_each(100 * mean.first, [100 * one.first for one in trainings])} % and the video "
-        f"{_with_each(100 * mean.video, [100 * one.video for one in trainings])} %."
+        f"{mean.watches} watches. Over all heads {kl} mnat and {error} %. Of the attention in full precision the first "
+        f"tokens have {first} % and the video {video} %."
     )
     if mean.kl.max() > ROUNDING:
         half = _with_each(mean.half, [one.half for one in trainings], 0)
